@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+
+LABEL org.opencontainers.image.title="synthfmri" \
+      org.opencontainers.image.description="BIDS App: encode, synthesise and decode fMRI responses to natural images" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# Extra arguments to pip, such as an index of CPU-only torch builds.
+ARG PIP_ARGS=""
+
+ENV PYTHONNOUSERSITE=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 \
+    HOME=/home/synthfmri \
+    TORCH_HOME=/opt/torch \
+    MPLCONFIGDIR=/tmp/matplotlib
+
+WORKDIR /opt/synthfmri
+COPY setup.cfg pyproject.toml README.md LICENSE run.py ./
+COPY bidsapp_synthfmri ./bidsapp_synthfmri
+RUN pip install --disable-pip-version-check ${PIP_ARGS} . \
+ && mkdir -p "$HOME" "$TORCH_HOME" \
+ && chmod 777 "$HOME" "$TORCH_HOME"
+
+# The command must start on this image before it is shipped.
+RUN python /opt/synthfmri/run.py --version
+
+ENTRYPOINT ["python", "/opt/synthfmri/run.py"]

@@ -1,0 +1,131 @@
+"""The commands: run, demo, simulate, synthesize."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..config import DEVICES, LEVELS
+from ..errors import SynthfmriError
+from .lists import ListCommand
+from .options import (
+    decoding_options,
+    folder_options,
+    machine_options,
+    model_options,
+    run_config,
+    selection_options,
+)
+
+_FOLDER = click.Path(path_type=Path)
+
+
+def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> None:
+    """Leave with the function's exit code; an error a user can act on is one sentence and its own code."""
+    try:
+        code = function(*arguments, **options)
+    except SynthfmriError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    sys.exit(code)
+
+
+@click.command(cls=ListCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bids_dir", type=_FOLDER)
+@click.argument("output_dir", type=_FOLDER)
+@click.argument("level", metavar="{participant,group}", type=click.Choice(LEVELS))
+@selection_options
+@folder_options
+@model_options
+@decoding_options
+@machine_options
+@click.version_option(__version__, prog_name="synthfmri")
+def run(**options: Any) -> None:
+    """From BOLD to encoders and synthetic responses (participant), to decoders trained on them (group).
+
+    BIDS_DIR is the dataset, OUTPUT_DIR the derivative dataset to write. The group level reads OUTPUT_DIR
+    only.
+    """
+
+    def start() -> int:
+        from ..workflow import run_level
+
+        return run_level(run_config(**options))
+
+    _guarded(start)
+
+
+@click.command()
+@click.argument("directory", type=_FOLDER)
+@click.option("--weights", default="imagenet", show_default=True, metavar="{imagenet,random,FILE}")
+@click.option("--random-seed", type=int, default=0, show_default=True)
+@click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace a demo that is there already.")
+def demo(**options: Any) -> None:
+    """Make a small BOLD5000-shaped dataset in DIRECTORY, run both levels, print where the reports are."""
+
+    def start() -> int:
+        from .demo import run_demo
+
+        return run_demo(**options)
+
+    _guarded(start)
+
+
+@click.command()
+@click.argument("directory", type=_FOLDER)
+@click.option("--participants", type=int, default=2, show_default=True, help="How many participants.")
+@click.option("--sessions", type=int, help="Sessions a participant.")
+@click.option("--runs", type=int, help="Runs a session.")
+@click.option("--naming", type=click.Choice(["fmriprep", "legacy"]), default="fmriprep", show_default=True)
+@click.option("--random-seed", type=int, default=0, show_default=True)
+def simulate(**options: Any) -> None:
+    """Write a simulated dataset with known truth to DIRECTORY."""
+
+    def start() -> int:
+        from .demo import run_simulate
+
+        return run_simulate(**options)
+
+    _guarded(start)
+
+
+@click.command()
+@click.argument("encoder", type=click.Path(path_type=Path))
+@click.argument("images", type=_FOLDER)
+@click.argument("out", type=_FOLDER)
+@click.option(
+    "--weights-file", type=click.Path(path_type=Path), help="Weights of an encoder fitted on a file."
+)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
+def synthesize(**options: Any) -> None:
+    """Responses of a stored ENCODER to a folder of IMAGES (subfolders are categories), written to OUT."""
+
+    def start() -> int:
+        from ..workflow import synthesise_folder
+
+        return synthesise_folder(**options)
+
+    _guarded(start)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="synthfmri")
+def main() -> None:
+    """Encode, synthesise and decode fMRI responses to natural images."""
+
+
+for command in (run, demo, simulate, synthesize):
+    main.add_command(command)
+
+
+def bids_app() -> None:
+    """``run.py``: the ``run`` command itself, as BIDS Apps are called."""
+    run(prog_name="run.py")

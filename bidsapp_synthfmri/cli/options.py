@@ -1,0 +1,220 @@
+"""The options of a run, one decorator a concern, and the configuration they make."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..config import DEVICES, ESTIMATORS, RunConfig
+from ..errors import UsageError
+from .lists import ListOption
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_FOLDER = click.Path(path_type=Path)
+
+
+def _apply(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def selection_options(function: Decorated) -> Decorated:
+    """What to read."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--participant-label",
+                "--participant_label",
+                "participant_labels",
+                cls=ListOption,
+                multiple=True,
+                metavar="LABEL...",
+                help="Participants, with or without sub-. Default: all.",
+            ),
+            click.option(
+                "--session-label",
+                "--session_label",
+                "session_labels",
+                cls=ListOption,
+                multiple=True,
+                metavar="LABEL...",
+                help="Sessions, with or without ses-. Default: all.",
+            ),
+            click.option(
+                "--task-label",
+                "--task_label",
+                "task_label",
+                metavar="LABEL",
+                help="Task. Default: the one task whose events name pictures.",
+            ),
+            click.option(
+                "--space", metavar="LABEL", help="Space of the BOLD. Default: the only one there is."
+            ),
+            click.option(
+                "--roi",
+                "rois",
+                cls=ListOption,
+                multiple=True,
+                metavar="NAME...",
+                help="ROIs; PPA means both hemispheres. Default: every ROI mask, else the brain mask.",
+            ),
+            click.option(
+                "--stimulus-column",
+                default="stim_file",
+                show_default=True,
+                help="Events column that names the picture.",
+            ),
+        ],
+    )
+
+
+def folder_options(function: Decorated) -> Decorated:
+    """Where things are."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "-d",
+                "--derivatives",
+                cls=ListOption,
+                multiple=True,
+                metavar="NAME=PATH...",
+                help="Preprocessed data and ROI masks. Default: every folder of BIDS_DIR/derivatives.",
+            ),
+            click.option(
+                "--stimuli-dir", type=_FOLDER, help="Folder of the pictures. Default: BIDS_DIR/stimuli."
+            ),
+            click.option(
+                "--images",
+                cls=ListOption,
+                multiple=True,
+                metavar="NAME=DIR...",
+                help="Extra pictures to synthesise responses to; subfolders are categories.",
+            ),
+            click.option(
+                "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."
+            ),
+        ],
+    )
+
+
+def model_options(function: Decorated) -> Decorated:
+    """How responses are estimated and predicted."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--responses",
+                type=click.Choice(ESTIMATORS),
+                default="lsa",
+                show_default=True,
+                help="Single-trial estimator.",
+            ),
+            click.option(
+                "--backbone", default="alexnet", show_default=True, help="torchvision classification model."
+            ),
+            click.option(
+                "--layers",
+                cls=ListOption,
+                multiple=True,
+                metavar="NODE...",
+                help="torchvision node names. Default: the family's.",
+            ),
+            click.option(
+                "--weights",
+                default="imagenet",
+                show_default=True,
+                metavar="{imagenet,random,FILE}",
+                help="The network's weights; a file is .pth or .safetensors.",
+            ),
+            click.option(
+                "--test-fraction",
+                type=float,
+                default=0.1,
+                show_default=True,
+                help="Share of stimuli to test on where too few repeat.",
+            ),
+        ],
+    )
+
+
+def decoding_options(function: Decorated) -> Decorated:
+    """What the group level decodes."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--labels",
+                type=click.Path(path_type=Path),
+                help="TSV with columns stimulus and label (group level).",
+            ),
+            click.option(
+                "--label-column",
+                metavar="COLUMN",
+                help="Column of the trial table that holds the label (group level).",
+            ),
+        ],
+    )
+
+
+def machine_options(function: Decorated) -> Decorated:
+    """How the run uses the machine."""
+    return _apply(
+        function,
+        [
+            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+            click.option(
+                "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
+            ),
+            click.option("--random-seed", type=int, default=0, show_default=True),
+            click.option("--dry-run", is_flag=True, help="Say what would be done, and stop."),
+            click.option("-v", "--verbose", "verbosity", count=True, help="More detail; -vv for still more."),
+        ],
+    )
+
+
+def run_config(**options: Any) -> RunConfig:
+    """The configuration that the options make.
+
+    Raises
+    ------
+    UsageError : a NAME=PATH without a name, or what ``RunConfig`` refuses
+    """
+    options["participant_labels"] = _without_prefix("sub-", options["participant_labels"])
+    options["session_labels"] = _without_prefix("ses-", options["session_labels"])
+    if options["task_label"]:
+        options["task_label"] = options["task_label"].removeprefix("task-")
+    if options["space"]:
+        options["space"] = options["space"].removeprefix("space-")
+    options["derivatives"] = _named_paths("--derivatives", options["derivatives"])
+    options["images"] = _named_paths("--images", options["images"])
+    options["rois"] = _separate(options["rois"])
+    options["layers"] = _separate(options["layers"])
+    return RunConfig(**options, command=shlex.join(sys.argv))
+
+
+def _separate(values: Sequence[str]) -> tuple[str, ...]:
+    """Distinct values in order; a quoted list and commas count as separators too."""
+    words = (word for value in values for word in value.replace(",", " ").split())
+    return tuple(dict.fromkeys(words))
+
+
+def _without_prefix(prefix: str, labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in _separate(labels)))
+
+
+def _named_paths(option: str, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
+    pairs = []
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"{option} {value!r} has no name", f"Write {option} NAME=PATH")
+        pairs.append((name, Path(path)))
+    return tuple(pairs)

@@ -1,0 +1,219 @@
+"""What one run was asked to do: frozen, validated, TOML in and out, with a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from .errors import UsageError
+
+LEVELS = ("participant", "group")
+ESTIMATORS = ("lsa", "lss", "tr34")
+DEVICES = ("auto", "cpu", "cuda")
+WEIGHTS_BY_NAME = ("imagenet", "random")
+
+# Options that change where or how fast a result is computed, never what it is.
+_NOT_SCIENCE = frozenset(
+    {
+        "bids_dir",
+        "output_dir",
+        "level",
+        "participant_labels",
+        "derivatives",
+        "stimuli_dir",
+        "work_dir",
+        "n_cpus",
+        "device",
+        "dry_run",
+        "verbosity",
+        "command",
+    }
+)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Every option of a run.
+
+    Attributes
+    ----------
+    bids_dir, output_dir : the BIDS App's two folders
+    level : ``participant`` or ``group``
+    participant_labels, session_labels : without ``sub-`` and ``ses-``; empty means all
+    task_label : without ``task-``; None means the one task whose events name stimuli
+    derivatives : (name, path) of each preprocessing derivative; empty means BIDS_DIR/derivatives
+    stimuli_dir : folder of the pictures; None means BIDS_DIR/stimuli
+    images : (name, path) of each extra image set; its subfolders are categories
+    rois : ROI names, with or without hemisphere; empty means all there are
+    space : space of the preprocessed BOLD; None means the one that all runs share
+    stimulus_column : events column that names the picture
+    responses : single-trial estimator, ``lsa``, ``lss`` or ``tr34``
+    backbone : torchvision classification model
+    layers : torchvision node names; empty means the family's default
+    weights : ``imagenet``, ``random`` or a file
+    test_fraction : share of the stimuli held out where too few are repeated
+    labels : TSV with columns ``stimulus`` and ``label`` for the group level
+    label_column : column of the stimulus table that holds the label
+    device : ``auto``, ``cpu`` or ``cuda``
+    work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
+    n_cpus : threads; None means what affinity and cgroup allow
+    random_seed : seed of every generator
+    dry_run : say what would be done, and stop
+    verbosity : 0 (steps), 1 (details), 2 (debug)
+    command : the command line as given, for the record
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    level: str = "participant"
+    participant_labels: tuple[str, ...] = ()
+    session_labels: tuple[str, ...] = ()
+    task_label: str | None = None
+    derivatives: tuple[tuple[str, Path], ...] = ()
+    stimuli_dir: Path | None = None
+    images: tuple[tuple[str, Path], ...] = ()
+    rois: tuple[str, ...] = ()
+    space: str | None = None
+    stimulus_column: str = "stim_file"
+    responses: str = "lsa"
+    backbone: str = "alexnet"
+    layers: tuple[str, ...] = ()
+    weights: str = "imagenet"
+    test_fraction: float = 0.1
+    labels: Path | None = None
+    label_column: str | None = None
+    device: str = "auto"
+    work_dir: Path | None = None
+    n_cpus: int | None = None
+    random_seed: int = 0
+    dry_run: bool = False
+    verbosity: int = 0
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        for problem, remedy in self._problems():
+            raise UsageError(problem, remedy)
+
+    def _problems(self) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
+        for name, value, allowed in (
+            ("analysis level", self.level, LEVELS),
+            ("--responses", self.responses, ESTIMATORS),
+            ("--device", self.device, DEVICES),
+        ):
+            if value not in allowed:
+                problems.append((f"{name} cannot be {value!r}", f"Choose one of {', '.join(allowed)}"))
+        if not 0 < self.test_fraction < 1:
+            problems.append((f"--test-fraction is {self.test_fraction}", "Give a number between 0 and 1"))
+        if self.n_cpus is not None and self.n_cpus < 1:
+            problems.append((f"--n-cpus is {self.n_cpus}", "Give 1 or more"))
+        if self.labels is not None and self.label_column is not None:
+            problems.append(("--labels and --label-column were both given", "Give one of them"))
+        for option, pairs in (("--images", self.images), ("--derivatives", self.derivatives)):
+            names = [name for name, _ in pairs]
+            if len(set(names)) < len(names):
+                problems.append((f"{option} uses a name twice: {', '.join(names)}", "Give each its own name"))
+        for name, _ in self.images:
+            if not (name.isascii() and name.isalnum()):
+                problems.append(
+                    (f"--images name {name!r} is not a BIDS label", "Use letters and digits only")
+                )
+        problems += self._folder_problems()
+        return problems
+
+    def _folder_problems(self) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
+        bids, output = self.bids_dir.resolve(), self.output_dir.resolve()
+        if output == bids:
+            problems.append((f"OUTPUT_DIR {output} is BIDS_DIR itself", "Give another folder"))
+        elif output.is_relative_to(bids) and not output.is_relative_to(bids / "derivatives"):
+            problems.append(
+                (
+                    f"OUTPUT_DIR {output} lies inside BIDS_DIR {bids}",
+                    f"Choose a folder outside it, or one under {bids / 'derivatives'}",
+                )
+            )
+        work = self.work_folder.resolve()
+        if self.work_dir is not None and work.is_relative_to(bids):
+            problems.append((f"--work-dir {work} lies inside BIDS_DIR {bids}", "Choose a folder outside it"))
+        return problems
+
+    @property
+    def work_folder(self) -> Path:
+        """The work directory in force."""
+        if self.work_dir is not None:
+            return self.work_dir
+        output = self.output_dir.resolve()
+        if output.is_relative_to(self.bids_dir.resolve()):
+            return Path.cwd() / "work"
+        return output.parent / "work"
+
+    @property
+    def stimuli_folder(self) -> Path:
+        """The folder of the pictures in force."""
+        return self.stimuli_dir if self.stimuli_dir is not None else self.bids_dir / "stimuli"
+
+    def science(self) -> dict[str, Any]:
+        """The options that change results, as plain values; image sets by name, wherever they lie."""
+        values = {key: value for key, value in self.to_dict().items() if key not in _NOT_SCIENCE}
+        return {**values, "images": [name for name, _ in self.images]}
+
+    def content_hash(self) -> str:
+        """SHA-256 of ``science()``; equal hashes may share an output directory."""
+        text = json.dumps(self.science(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, options left at None omitted."""
+        return {key: _plain(value) for key, value in asdict(self).items() if value is not None}
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML, to be read by ``from_toml``."""
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_toml(cls, text: str) -> RunConfig:
+        """Read what ``to_toml`` wrote.
+
+        Raises
+        ------
+        UsageError : not TOML, an unknown key, a missing one, or a value that does not fit
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"The configuration is not TOML: {error}", "Mend the line it names") from error
+        known = {field.name: field for field in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise UsageError(f"The configuration has unknown keys: {', '.join(unknown)}", "Remove them")
+        missing = [f.name for f in known.values() if f.default is MISSING and f.name not in values]
+        if missing:
+            raise UsageError(f"The configuration lacks {', '.join(missing)}", "Add them")
+        return cls(**{key: _typed(key, value) for key, value in values.items()})
+
+
+_PATHS = frozenset({"bids_dir", "output_dir", "stimuli_dir", "labels", "work_dir"})
+_PATH_PAIRS = frozenset({"derivatives", "images"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key in _PATHS:
+        return Path(value)
+    if key in _PATH_PAIRS:
+        return tuple((str(name), Path(path)) for name, path in value)
+    return tuple(value) if isinstance(value, list) else value

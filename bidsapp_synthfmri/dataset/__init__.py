@@ -1,0 +1,1 @@
+"""Everything read from BIDS; the only room that knows pybids."""

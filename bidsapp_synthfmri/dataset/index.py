@@ -1,0 +1,176 @@
+"""The index: from a dataset's folders to the files of one participant."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+from ..config import RunConfig
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from .annex import require_content
+from .confounds import no_confounds
+from .filters import choose_sessions, choose_task, in_sessions, of_task
+from .names import NamedFile, derivative_files, natural_key, raw_files, roi_name, space_of
+from .runs import ChosenFiles, TaskFiles, choose_space, collect_runs
+from .sidecars import repetition_time, stated
+from .structures import ParticipantFiles, RoiFile, RunFiles
+
+_PARTICIPANT = re.compile(r"sub-([a-zA-Z0-9+]+)")
+_WITH_CONFOUNDS = ("lsa", "lss")
+
+
+def list_participants(bids_dir: Path, labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels of the participants asked for, without ``sub-``; none asked for means all.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : ``bids_dir`` is not there, or is no BIDS dataset
+    NothingMatchedError : no participants at all, or not the ones asked for
+    """
+    _require_dataset(bids_dir)
+    there = sorted(
+        (
+            match[1]
+            for folder in bids_dir.iterdir()
+            if (match := _PARTICIPANT.fullmatch(folder.name)) and folder.is_dir()
+        ),
+        key=natural_key,
+    )
+    if not there:
+        raise NothingMatchedError(f"{bids_dir} has no sub-* folder", "Give the folder of a BIDS dataset")
+    wanted = list(dict.fromkeys(label.removeprefix("sub-") for label in labels))
+    unknown = [label for label in wanted if label not in there]
+    if unknown:
+        raise NothingMatchedError(
+            f"{bids_dir} has no participant {', '.join(unknown)}; there are: {', '.join(there)}",
+            "Choose among them with --participant-label",
+        )
+    return tuple(wanted or there)
+
+
+def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
+    """The files to read of one participant, all there and all with content.
+
+    Parameters
+    ----------
+    config : folders and filters
+    participant : label, with or without ``sub-``
+
+    Returns
+    -------
+    runs of one task in one space, and the ROI masks of that space
+
+    Raises
+    ------
+    NothingMatchedError : no such participant, session or task
+    UsageError : several tasks, spaces or files could be meant
+    InputMissingError : a run without events, BOLD or brain mask (or confounds, where the responses
+        need them), or a derivative's folder that is not there
+    ContentAbsentError : files needed are git-annex links without content
+    InputMalformedError : the dataset's description, a sidecar or a header cannot be used
+
+    Notes
+    -----
+    The index is built in memory each time, from one participant's folders and without reading
+    sidecars that no run needs: that takes a second or two, writes nothing and cannot be out of date.
+    """
+    (label,) = list_participants(config.bids_dir, [participant])
+    bids_dir = config.bids_dir.absolute()
+    roots = _derivative_roots(config, label)
+    raw = raw_files(bids_dir, label)
+    sessions = choose_sessions(label, raw, config.session_labels)
+    raw = in_sessions(raw, sessions)
+    derived = in_sessions(chain.from_iterable(derivative_files(root, label) for root in roots), sessions)
+    task = choose_task(config, label, raw)
+    files = TaskFiles(label, task, bids_dir, roots, of_task(raw, task), of_task(derived, task))
+    space = choose_space(files, config.space)
+    chosen = collect_runs(files, space)
+    rois = _roi_files(derived, space)
+    _require_files(chosen, rois, bids_dir)
+    runs = tuple(_run_files(files, run) for run in chosen)
+    if config.responses in _WITH_CONFOUNDS:
+        _require_confounds(runs)
+    return ParticipantFiles(label, task, space, runs, rois)
+
+
+def _require_dataset(bids_dir: Path) -> None:
+    remedy = "Give the folder of a BIDS dataset as BIDS_DIR"
+    if not bids_dir.is_dir():
+        raise InputMissingError(f"BIDS_DIR {bids_dir} is not there or is no folder", remedy)
+    description = bids_dir / "dataset_description.json"
+    require_content([description], bids_dir)
+    if not description.is_file():
+        raise InputMissingError(f"{bids_dir} is no BIDS dataset: it has no {description.name}", remedy)
+    try:
+        content = json.loads(description.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputMalformedError(f"{description} is not JSON: {error}", "Mend or fetch it again") from error
+    if not isinstance(content, dict):
+        raise InputMalformedError(f"{description} holds no JSON object", "Mend or fetch it again")
+
+
+def _derivative_roots(config: RunConfig, participant: str) -> tuple[Path, ...]:
+    for name, path in config.derivatives:
+        if not path.is_dir():
+            raise InputMissingError(
+                f"Derivative {name}: there is no folder {path}", "Give its folder with --derivatives"
+            )
+    if config.derivatives:
+        return tuple(path.absolute() for _, path in config.derivatives)
+    folder = config.bids_dir.absolute() / "derivatives"
+    if not folder.is_dir():
+        return ()
+    output = config.output_dir.resolve()
+    return tuple(
+        root
+        for root in sorted(folder.iterdir())
+        if (root / f"sub-{participant}").is_dir() and root.resolve() != output
+    )
+
+
+def _roi_files(derived: Sequence[NamedFile], space: str) -> tuple[RoiFile, ...]:
+    rois = [
+        RoiFile(name, file.path)
+        for file in derived
+        if (name := roi_name(file)) and (not file.get("space") or space_of(file) == space)
+    ]
+    return tuple(sorted(rois, key=lambda roi: (roi.name, roi.path)))
+
+
+def _require_files(chosen: Sequence[ChosenFiles], rois: Sequence[RoiFile], bids_dir: Path) -> None:
+    named = chain.from_iterable(
+        (run.events, run.bold, run.brain_mask, run.confounds, *run.raw_sidecars, *run.own_sidecars)
+        for run in chosen
+    )
+    paths = list(dict.fromkeys((*(file.path for file in named if file), *(roi.path for roi in rois))))
+    require_content(paths, bids_dir)
+    dangling = [path for path in paths if not path.is_file()]
+    if dangling:
+        raise InputMissingError(
+            f"{len(dangling)} of {len(paths)} files needed are links that lead nowhere: {dangling[0]}",
+            "Mend the links, or mount the folder that they lead to",
+        )
+
+
+def _run_files(files: TaskFiles, run: ChosenFiles) -> RunFiles:
+    return RunFiles(
+        participant=files.participant,
+        session=run.session,
+        task=files.task,
+        run=run.run,
+        events=run.events.path,
+        bold=run.bold.path,
+        brain_mask=run.brain_mask.path,
+        confounds=run.confounds.path if run.confounds else None,
+        repetition_time=repetition_time(run.bold.path, (*run.raw_sidecars, *run.own_sidecars)),
+        start_time=stated(run.own_sidecars, "StartTime") or 0.0,
+    )
+
+
+def _require_confounds(runs: Sequence[RunFiles]) -> None:
+    for run in runs:
+        if run.confounds is None:
+            raise no_confounds(run)

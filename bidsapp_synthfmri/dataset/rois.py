@@ -1,0 +1,106 @@
+"""ROI masks -> the voxels of an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, UsageError
+from ..structures import _HEMISPHERE, BoolArray, VoxelSpace
+from .names import roi_alias
+from .structures import ParticipantFiles, RoiFile
+from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
+
+
+def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> VoxelSpace:
+    """The voxels in any of the ROIs, and which ROIs each lies in.
+
+    Parameters
+    ----------
+    files : the participant's files
+    rois : names, ``PPA`` for both hemispheres or ``LHPPA`` for one; empty means all there are
+
+    Returns
+    -------
+    voxels where a mask is greater than 0, in C order; without any ROI mask the voxels of the brain
+    masks that all runs share, with no ROI names. Masks are not cut to the brain masks: BOLD5000's
+    published voxel counts are those of the masks alone.
+
+    Raises
+    ------
+    NothingMatchedError : a name no mask has
+    UsageError : several masks of one name
+    InputMalformedError : a mask off the BOLD's grid, or no voxel at all
+    """
+    first = files.runs[0].bold
+    grid = grid_of(first, open_volume(first))
+    chosen = _choose(files, rois)
+    if not chosen:
+        return _space(files, grid, (), _common_brain(files, grid)[np.newaxis])
+    masks = np.stack([_mask_on_grid(roi, grid) for roi in chosen])  # (n_rois, x, y, z)
+    if not masks.any():
+        raise InputMalformedError(
+            f"No voxel is greater than 0 in {', '.join(roi.path.name for roi in chosen)}",
+            "Fetch or make the masks again, or choose others with --roi",
+        )
+    return _space(files, grid, tuple(roi.name for roi in chosen), masks)
+
+
+def _choose(files: ParticipantFiles, rois: Sequence[str]) -> tuple[RoiFile, ...]:
+    wanted = [roi_alias(name) for name in rois]
+    known = {name for roi in files.rois for name in _names_of(roi)}
+    unknown = [given for given, name in zip(rois, wanted, strict=True) if name not in known]
+    if unknown:
+        there = ", ".join(roi.name for roi in files.rois) or "none"
+        raise NothingMatchedError(
+            f"sub-{files.participant} has no ROI mask named {', '.join(unknown)}; there are: {there}",
+            "Choose among them with --roi, or give the derivative that has the masks with --derivatives",
+        )
+    chosen = tuple(roi for roi in files.rois if not wanted or _names_of(roi) & set(wanted))
+    names = [roi.name for roi in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            paths = ", ".join(str(roi.path) for roi in chosen if roi.name == name)
+            raise UsageError(
+                f"ROI {name} has several masks: {paths}", "Give the derivative to use with --derivatives"
+            )
+    return chosen
+
+
+def _names_of(roi: RoiFile) -> set[str]:
+    return {roi.name, _HEMISPHERE.sub("", roi.name)}
+
+
+def _mask_on_grid(roi: RoiFile, grid: Grid) -> BoolArray:
+    own, mask = read_mask(roi.path)
+    require_grid(roi.path, own, grid, "the BOLD")
+    return mask
+
+
+def _common_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
+    brain = np.ones(grid.shape, dtype=np.bool_)
+    for run in files.runs:
+        if run.brain_mask is None:
+            raise InputMissingError(f"{run.label} has no brain mask", "Fetch or make it")
+        own, mask = read_mask(run.brain_mask)
+        require_grid(run.brain_mask, own, grid, "the BOLD")
+        brain &= mask
+    if not brain.any():
+        raise InputMalformedError(
+            f"The brain masks of sub-{files.participant}'s {len(files.runs)} runs share no voxel",
+            "Fetch or make them again, or leave out the runs that differ with --session-label",
+        )
+    return brain
+
+
+def _space(files: ParticipantFiles, grid: Grid, names: tuple[str, ...], masks: BoolArray) -> VoxelSpace:
+    ijk = np.argwhere(masks.any(axis=0)).astype(np.int64)
+    return VoxelSpace(
+        ijk=ijk,
+        affine=grid.affine,
+        shape=grid.shape,
+        roi_names=names,
+        membership=masks[: len(names), ijk[:, 0], ijk[:, 1], ijk[:, 2]],
+        space=files.space,
+    )

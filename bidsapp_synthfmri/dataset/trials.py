@@ -1,0 +1,113 @@
+"""events.tsv files -> the table of trials."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputMalformedError
+from ..structures import Trials
+from .structures import ParticipantFiles, RunFiles
+from .tables import MISSING, column_names, read_tsv
+
+_OWN_COLUMNS = ("session", "run", "onset", "duration", "stimulus")
+_RESERVED = frozenset({"session", "run", "stimulus", "trial", "split"})
+
+
+@dataclass(frozen=True)
+class TrialsRead:
+    """Trials, and how many rows of the events named no picture.
+
+    Attributes
+    ----------
+    trials : in order of session, run and onset
+    skipped_rows : rows without a picture (fixation, button presses)
+    """
+
+    trials: Trials
+    skipped_rows: int
+
+
+def read_trials(files: ParticipantFiles, stimulus_column: str) -> TrialsRead:
+    """Every presentation of a picture to a participant.
+
+    Parameters
+    ----------
+    files : the participant's runs
+    stimulus_column : events column that names the picture; a row without one is no trial
+
+    Returns
+    -------
+    trials, whose ``stimulus`` is the picture's name as written, without surrounding blanks and with
+    ``/`` between folders; other columns are the events' own, as text. A column of theirs whose name
+    the trials use themselves is prefixed with ``events_``.
+
+    Raises
+    ------
+    InputMalformedError : the column is not there, an onset or a duration is no number, or no row of
+        any run names a picture
+    """
+    tables = []
+    skipped = 0
+    for run in files.runs:
+        table, without_picture = _read_run(run, stimulus_column)
+        tables.append(table)
+        skipped += without_picture
+    if not any(len(table) for table in tables):
+        raise InputMalformedError(
+            f"No row of {files.runs[0].events} and of {len(files.runs) - 1} other events files names a"
+            f" picture in column {stimulus_column}",
+            "Name the column that does with --stimulus-column",
+        )
+    joined = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return TrialsRead(Trials(joined.fillna("n/a")), skipped)
+
+
+def no_stimulus_column(path: Path, columns: tuple[str, ...], wanted: str) -> InputMalformedError:
+    """The error for events that do not say which picture was shown."""
+    return InputMalformedError(
+        f"{path} has no column {wanted}; its columns are {', '.join(columns) or 'none'}",
+        "Name the one that holds the picture's file with --stimulus-column",
+    )
+
+
+def _read_run(run: RunFiles, stimulus_column: str) -> tuple[pd.DataFrame, int]:
+    events = read_tsv(run.events)
+    if stimulus_column not in events:
+        raise no_stimulus_column(run.events, column_names(events), stimulus_column)
+    stimulus = events[stimulus_column].str.strip()
+    shown = ~stimulus.isin(MISSING)
+    events = events[shown]
+    table = pd.DataFrame(
+        {
+            "session": run.session,
+            "run": run.run,
+            "onset": _seconds(events, "onset", run.events),
+            "duration": _seconds(events, "duration", run.events),
+            "stimulus": stimulus[shown].str.replace("\\", "/"),
+        },
+        columns=list(_OWN_COLUMNS),
+    )
+    others = events.drop(columns=["onset", "duration", stimulus_column], errors="ignore")
+    others = others.rename(columns={name: f"events_{name}" for name in others if name in _RESERVED})
+    table = pd.concat([table, others], axis="columns").sort_values("onset", kind="stable")
+    return table.reset_index(drop=True), int((~shown).sum())
+
+
+def _seconds(events: pd.DataFrame, column: str, path: Path) -> pd.Series[float]:
+    if column not in events:
+        raise InputMalformedError(
+            f"{path} has no column {column}; its columns are {', '.join(column_names(events))}",
+            f"Add {column}, in seconds: BIDS requires it",
+        )
+    values = pd.to_numeric(events[column].str.strip(), errors="coerce").astype(float)
+    for row, (text, value) in enumerate(zip(events[column], values, strict=True)):
+        if not math.isfinite(value) or (column == "duration" and value < 0):
+            raise InputMalformedError(
+                f"{path}: {column} of the picture in row {int(events.index[row]) + 1} is {text.strip()!r}",
+                f"Write {column} in seconds",
+            )
+    return values

@@ -1,0 +1,1 @@
+"""The only writer of results, and the reader of what it wrote."""

@@ -1,0 +1,195 @@
+"""What to cite, as data; CITATION.md and CITATION.bib are written from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication.
+
+    Attributes
+    ----------
+    key, kind : BibTeX key and entry type
+    role : what this program owes it, as a sentence
+    authors : as BibTeX wants them
+    year : of publication
+    fields : further BibTeX fields, in order
+    """
+
+    key: str
+    kind: str
+    role: str
+    authors: str
+    year: int
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def bibtex(self) -> str:
+        """The entry."""
+        lines = [("author", self.authors), ("year", str(self.year)), *self.fields]
+        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in lines)
+        return f"@{self.kind}{{{self.key},\n{body}\n}}\n"
+
+    @property
+    def line(self) -> str:
+        """The reference in plain text."""
+        known = dict(self.fields)
+        authors = self.authors.replace(" and others", " et al.").replace(" and ", "; ")
+        where = known.get("journal", known.get("booktitle", ""))
+        numbers = ":".join(part for part in (known.get("volume"), known.get("pages")) if part)
+        parts = [f"{authors} ({self.year})", known.get("title", "")]
+        parts += [f"{where} {numbers}".strip(), f"doi:{known['doi']}" if "doi" in known else ""]
+        return ". ".join(part for part in parts if part) + "."
+
+
+REFERENCES = (
+    Reference(
+        "delavari2025",
+        "article",
+        "The study whose claims this program lets you test.",
+        "Delavari and Sigal and Oruc",
+        2025,
+        (("journal", "Vision Research"), ("volume", "234"), ("pages", "108641")),
+    ),
+    Reference(
+        "chang2019",
+        "article",
+        "BOLD5000, the reference dataset.",
+        "Chang, Nadine and Pyles, John A. and Marcus, Austin and Gupta, Abhinav and Tarr, Michael J."
+        " and Aminoff, Elissa M.",
+        2019,
+        (
+            ("title", "{BOLD5000}, a public {fMRI} dataset while viewing 5000 visual images"),
+            ("journal", "Scientific Data"),
+            ("volume", "6"),
+            ("pages", "49"),
+            ("doi", "10.1038/s41597-019-0052-3"),
+        ),
+    ),
+    Reference(
+        "krizhevsky2012",
+        "inproceedings",
+        "AlexNet, the default source of image features.",
+        "Krizhevsky, Alex and Sutskever, Ilya and Hinton, Geoffrey E.",
+        2012,
+        (
+            ("title", "{ImageNet} classification with deep convolutional neural networks"),
+            ("booktitle", "Advances in Neural Information Processing Systems"),
+            ("volume", "25"),
+            ("pages", "1097--1105"),
+        ),
+    ),
+    Reference(
+        "mumford2012",
+        "article",
+        "The least-squares-separate estimator of single-trial responses.",
+        "Mumford, Jeanette A. and Turner, Benjamin O. and Ashby, F. Gregory and Poldrack, Russell A.",
+        2012,
+        (
+            (
+                "title",
+                "Deconvolving {BOLD} activation in event-related designs for multivoxel pattern"
+                " classification analyses",
+            ),
+            ("journal", "NeuroImage"),
+            ("volume", "59"),
+            ("pages", "2636--2643"),
+            ("doi", "10.1016/j.neuroimage.2011.08.076"),
+        ),
+    ),
+    Reference(
+        "gorgolewski2016",
+        "article",
+        "The Brain Imaging Data Structure, the format of input and output.",
+        "Gorgolewski, Krzysztof J. and others",
+        2016,
+        (
+            (
+                "title",
+                "The brain imaging data structure, a format for organizing and describing outputs of"
+                " neuroimaging experiments",
+            ),
+            ("journal", "Scientific Data"),
+            ("volume", "3"),
+            ("pages", "160044"),
+            ("doi", "10.1038/sdata.2016.44"),
+        ),
+    ),
+    Reference(
+        "gorgolewski2017",
+        "article",
+        "BIDS Apps, the convention of the command line.",
+        "Gorgolewski, Krzysztof J. and others",
+        2017,
+        (
+            (
+                "title",
+                "{BIDS} apps: Improving ease of use, accessibility, and reproducibility of"
+                " neuroimaging data analysis methods",
+            ),
+            ("journal", "PLOS Computational Biology"),
+            ("volume", "13"),
+            ("pages", "e1005209"),
+            ("doi", "10.1371/journal.pcbi.1005209"),
+        ),
+    ),
+    Reference(
+        "yarkoni2019",
+        "article",
+        "PyBIDS, which indexes the dataset.",
+        "Yarkoni, Tal and others",
+        2019,
+        (
+            ("title", "{PyBIDS}: Python tools for {BIDS} datasets"),
+            ("journal", "Journal of Open Source Software"),
+            ("volume", "4"),
+            ("pages", "1294"),
+            ("doi", "10.21105/joss.01294"),
+        ),
+    ),
+    Reference(
+        "abraham2014",
+        "article",
+        "Nilearn, which this program uses for neuroimaging.",
+        "Abraham, Alexandre and others",
+        2014,
+        (
+            ("title", "Machine learning for neuroimaging with scikit-learn"),
+            ("journal", "Frontiers in Neuroinformatics"),
+            ("volume", "8"),
+            ("pages", "14"),
+            ("doi", "10.3389/fninf.2014.00014"),
+        ),
+    ),
+    Reference(
+        "marcel2010",
+        "inproceedings",
+        "torchvision, which provides the networks and their weights.",
+        "Marcel, S{\\'e}bastien and Rodriguez, Yann",
+        2010,
+        (
+            ("title", "Torchvision the machine-vision package of torch"),
+            ("booktitle", "Proceedings of the 18th ACM International Conference on Multimedia"),
+            ("pages", "1485--1488"),
+            ("doi", "10.1145/1873951.1874254"),
+        ),
+    ),
+)
+
+
+def citation_markdown() -> str:
+    """CITATION.md."""
+    lines = ["# What to cite", "", "The entries are in CITATION.bib.", ""]
+    lines += [f"- {ref.role} {_plain(ref.line)}" for ref in REFERENCES]
+    return "\n".join(lines) + "\n"
+
+
+def citation_bibtex() -> str:
+    """CITATION.bib."""
+    return "\n".join(ref.bibtex for ref in REFERENCES)
+
+
+def _plain(text: str) -> str:
+    return text.replace("{\\'e}", "é").replace("{", "").replace("}", "").replace("--", "-")

@@ -1,0 +1,212 @@
+"""What each column of the tables holds; the sidecars are written from this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from ..structures import Json
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's entry of the data dictionary.
+
+    Attributes
+    ----------
+    description : what a cell says
+    units : unit of its numbers, if any
+    levels : meaning of each value, where the values are few
+    """
+
+    description: str
+    units: str | None = None
+    levels: MappingProxyType[str, str] | None = None
+
+    def entry(self, kind: str) -> Json:
+        """The entry as BIDS spells it; ``kind`` is the values' BIDS format."""
+        entry: Json = {"Description": self.description, "Format": kind}
+        if self.units is not None:
+            entry["Units"] = self.units
+        if self.levels is not None:
+            entry["Levels"] = dict(self.levels)
+        return entry
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns known for a table, and what to say of others."""
+
+    known: dict[str, Column]
+    other: str = "Column of the input, as it was there"
+
+    def dictionary(self, table: pd.DataFrame, kinds: dict[str, str]) -> Json:
+        """The data dictionary of ``table``, every column in it."""
+        unknown = Column(self.other)
+        return {name: self.known.get(name, unknown).entry(kinds[name]) for name in map(str, table.columns)}
+
+
+def _levels(**levels: str) -> MappingProxyType[str, str]:
+    return MappingProxyType(levels)
+
+
+_SPLIT = "Side of the split that the stimulus is on; no stimulus is on both"
+_SPLITS = _levels(
+    train="the encoder was fitted on responses to this stimulus",
+    test="held out of every choice made in fitting",
+)
+_ROI = Column("Region of interest, masks of both hemispheres joined; 'all' is every voxel")
+_N_VOXELS = Column("Number of voxels that the row is computed on")
+_VALUE = Column("The value of the row's metric")
+_CI_LOW = Column("Lower end of the 95% bootstrap interval")
+_CI_HIGH = Column("Upper end of the 95% bootstrap interval")
+_P = Column("p value, two-sided, not corrected")
+_P_FDR = Column("p value corrected over regions for the false discovery rate")
+_PARTICIPANT = Column("Participant label without 'sub-', or 'group' for all pooled")
+_TRAINING = Column(
+    "What the decoder was trained on: real responses, synthetic responses to the same images"
+    " (synthetic_same) or to an extra image set (synthetic_ and its name)"
+)
+
+TRIAL_COLUMNS = Columns(
+    {
+        "trial": Column("Number of the trial's map in the responses file, from 1"),
+        "session": Column("Session label without 'ses-'; n/a where the dataset has no sessions"),
+        "run": Column("Run label without 'run-'; n/a where the dataset numbers no runs"),
+        "onset": Column("Onset of the presentation, from the run's first volume", "s"),
+        "duration": Column("Duration of the presentation", "s"),
+        "stimulus": Column("Identity of the picture; presentations of one picture share it"),
+        "split": Column(_SPLIT, levels=_SPLITS),
+    },
+    other="Column of the dataset's events files, as it was there",
+)
+STIMULUS_COLUMNS = Columns(
+    {
+        "image": Column("Number of the image's map in the synthetic responses file, from 1"),
+        "stimulus": Column("Identity of the picture"),
+        "split": Column(_SPLIT + "; an extra image set has its own name here", levels=_SPLITS),
+        "prediction": Column(
+            "Which encoder made the row",
+            levels=MappingProxyType(
+                {
+                    "encoder": "the encoder as stored",
+                    "out-of-fold": "an encoder fitted without any response to this picture",
+                }
+            ),
+        ),
+        "label": Column("Category of the picture"),
+    },
+    other="Column of the stimulus table, as it was there",
+)
+# Columns that lead a table, in this order; whatever else there is follows.
+TRIAL_ORDER = ("session", "run", "onset", "duration", "stimulus")
+STIMULUS_ORDER = ("stimulus", "split", "prediction", "label")
+
+INDEX_COLUMNS = Columns(
+    {"index": Column("Value of the voxels in the image"), "name": Column("What the voxels of this value are")}
+)
+DESCRIPTION_COLUMNS = Columns(
+    {
+        "desc_id": Column("The entity as it stands in file names"),
+        "description": Column("What such files hold"),
+    }
+)
+ENCODING_COLUMNS = Columns(
+    {
+        "roi": _ROI,
+        "layer": Column("Network layer, by its torchvision name"),
+        "metric": Column("What the value is"),
+        "value": _VALUE,
+        "n_voxels": _N_VOXELS,
+    }
+)
+ACCOUNTING_COLUMNS = Columns(
+    {
+        "roi": _ROI,
+        "level": Column(
+            "What is correlated",
+            levels=_levels(
+                voxel="each voxel's responses across test stimuli; mean over the region's voxels",
+                pattern="each stimulus's pattern across the region's voxels; mean over stimuli",
+                pattern_centred="as pattern, with the mean pattern removed",
+            ),
+        ),
+        "row": Column(
+            "Which two are correlated",
+            levels=_levels(
+                real_real="one presentation with another of the same stimulus",
+                synthetic_real="noiseless prediction with one presentation",
+                mean_real_real="mean of the other presentations with one presentation",
+                ceiling="the most that any prediction can reach with one presentation",
+                noise_matched_real="prediction with noise as in the data, with one presentation",
+                synthetic_minus_real="synthetic_real less real_real",
+            ),
+        ),
+        "value": Column("The correlation, or difference of correlations"),
+        "ci_low": Column("Lower end of the 95% interval, bootstrapped over stimuli"),
+        "ci_high": Column("Upper end of the 95% interval, bootstrapped over stimuli"),
+        "expected": Column("The value that the reliability and the encoder's accuracy imply"),
+        "p": _P,
+        "p_fdr": _P_FDR,
+        "n_voxels": _N_VOXELS,
+        "n_stimuli": Column("Number of stimuli that the row is computed on"),
+    }
+)
+RELIABILITY_COLUMNS = Columns(
+    {
+        "roi": _ROI,
+        "metric": Column(
+            "What the value is; means over the region's voxels",
+            levels=_levels(
+                ncsnr="noise-ceiling signal-to-noise ratio",
+                r="single-trial reliability",
+                noise_ceiling="share of variance of the mean response that is signal",
+                split_half="reliability from split halves, for one trial",
+            ),
+        ),
+        "value": _VALUE,
+        "n_voxels": _N_VOXELS,
+        "n_stimuli": Column("Number of stimuli presented at least twice"),
+        "n_trials": Column("Number of trials of those stimuli"),
+    }
+)
+DECODING_COLUMNS = Columns(
+    {
+        "participant": _PARTICIPANT,
+        "roi": _ROI,
+        "training": _TRAINING,
+        "n_training": Column("Number of training rows"),
+        "full": Column("Whether the row's training set is the whole of its kind, not a part of it"),
+        "n_test_trials": Column("Number of real trials decoded"),
+        "n_test_stimuli": Column("Number of stimuli that those trials show"),
+        "n_classes": Column("Number of categories"),
+        "accuracy": Column("Balanced accuracy on real trials of unseen stimuli"),
+        "ci_low": _CI_LOW,
+        "ci_high": _CI_HIGH,
+        "chance": Column("Mean balanced accuracy with permuted labels"),
+        "p": Column("p value from permuted labels, one-sided, not corrected"),
+        "p_fdr": _P_FDR,
+    }
+)
+CONTRAST_COLUMNS = Columns(
+    {
+        "participant": _PARTICIPANT,
+        "roi": _ROI,
+        "contrast": Column("Which training set less which; 'at equal size' with as many rows as the other"),
+        "difference": Column("Difference of balanced accuracies"),
+        "ci_low": _CI_LOW,
+        "ci_high": _CI_HIGH,
+        "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
+    }
+)
+CONFUSION_COLUMNS = Columns(
+    {
+        "participant": _PARTICIPANT,
+        "training": _TRAINING,
+        "label": Column("Category of the stimulus"),
+        "predicted": Column("Category that the decoder gave"),
+        "count": Column("Number of real trials"),
+    }
+)

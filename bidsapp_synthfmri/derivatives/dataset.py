@@ -1,0 +1,227 @@
+"""The files that describe OUTPUT_DIR as a BIDS derivative dataset."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from .. import __version__
+from ..config import RunConfig
+from ..errors import InputMalformedError
+from ..structures import Json
+from . import names
+from .atomic import write_bytes
+from .citations import citation_bibtex, citation_markdown
+from .columns import DESCRIPTION_COLUMNS
+from .tables import kinds_of, parse_table, table_text
+from .writer import json_text
+
+DISTRIBUTION = "bidsapp_synthfmri"
+RAW = "raw"
+BIDS_VERSION = "1.11.1"
+CONTAINER_TAG = "SYNTHFMRI_CONTAINER_TAG"
+_APPTAINER = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
+_CONFIGURATION = "Configuration"
+_REMEDY = "Move it away, or give an OUTPUT_DIR of its own"
+
+
+def write_dataset_files(
+    output_dir: Path,
+    config: RunConfig,
+    derivatives: Mapping[str, Path] | None = None,
+    source: Json | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Write the dataset's description, README, citations, descriptions and .bidsignore.
+
+    May be called by every participant and level, also at the same time: each file is replaced whole,
+    and what another level or image set has put into it is kept.
+
+    Parameters
+    ----------
+    output_dir : the dataset
+    config : seed and hash are recorded for its level
+    derivatives : name and root of each preprocessing derivative that was read
+    source : dataset_description.json of BIDS_DIR, for its name, DOI and licence
+    environment : where the container is looked for
+
+    Raises
+    ------
+    InputMalformedError : OUTPUT_DIR holds the description of another dataset
+    """
+    before = _existing(output_dir)
+    description = _description(before, config, derivatives or {}, source or {}, environment)
+    for name, text in (
+        (names.IGNORED, "\n".join(names.BIDSIGNORE) + "\n"),
+        (names.README, _readme()),
+        (names.CITATION_MARKDOWN, citation_markdown()),
+        (names.CITATION_BIBTEX, citation_bibtex()),
+        (names.DATASET_DESCRIPTION, json_text(description)),
+    ):
+        write_bytes(output_dir / name, text.encode())
+    _write_descriptions(output_dir, config)
+
+
+def configuration_hash(output_dir: Path, level: str = "participant") -> str | None:
+    """Content hash of the configuration that last wrote ``level`` into OUTPUT_DIR; None if none did."""
+    recorded = _existing(output_dir).get(_CONFIGURATION, {}).get(level, {}).get("Hash")
+    return None if recorded is None else str(recorded)
+
+
+def dataset_links(config: RunConfig, derivatives: Mapping[str, Path]) -> dict[str, Path]:
+    """Roots by the name that BIDS URIs use for them; BIDS_DIR is ``raw``."""
+    return {RAW: config.bids_dir, **derivatives}
+
+
+def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
+    """BIDS URI of a file below one of the linked roots, the deepest one; a file URI elsewhere."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - annexed files are links that must not be followed
+    roots = {name: Path(os.path.abspath(root)) for name, root in links.items()}  # noqa: PTH100
+    above = [name for name, root in roots.items() if absolute.is_relative_to(root)]
+    if not above:
+        return absolute.as_uri()
+    name = max(above, key=lambda candidate: len(roots[candidate].parts))
+    return f"bids:{name}:{absolute.relative_to(roots[name]).as_posix()}"
+
+
+def _existing(output_dir: Path) -> Json:
+    path = output_dir / names.DATASET_DESCRIPTION
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputMalformedError(f"{path} is not JSON: {error}", _REMEDY) from error
+    generators = content.get("GeneratedBy") if isinstance(content, dict) else None
+    if not generators or generators[0].get("Name") != DISTRIBUTION:
+        raise InputMalformedError(f"{path} describes a dataset that this program did not write", _REMEDY)
+    return dict(content)
+
+
+def _description(
+    before: Json,
+    config: RunConfig,
+    derivatives: Mapping[str, Path],
+    source: Json,
+    environment: Mapping[str, str],
+) -> Json:
+    recorded = {"Seed": config.random_seed, "Hash": config.content_hash()}
+    configurations = {**before.get(_CONFIGURATION, {}), config.level: recorded}
+    if config.level == "group" and before:
+        return {**before, _CONFIGURATION: configurations}
+    links = dataset_links(config, derivatives)
+    return {
+        "Name": f"synthfmri: {source.get('Name', 'responses, encoders and synthetic responses')}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
+        "GeneratedBy": [_generator(recorded, environment)],
+        "SourceDatasets": [_source_dataset(config, source)],
+        "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
+        _CONFIGURATION: configurations,
+    }
+
+
+def _generator(recorded: Json, environment: Mapping[str, str]) -> Json:
+    generator: Json = {
+        "Name": DISTRIBUTION,
+        "Version": __version__,
+        "Description": f"Seed {recorded['Seed']}, configuration {recorded['Hash']}",
+    }
+    about = metadata.metadata(DISTRIBUTION)
+    if "Home-page" in about:
+        generator["CodeURL"] = about["Home-page"]
+    container = _container(environment)
+    return {**generator, "Container": container} if container else generator
+
+
+def _container(environment: Mapping[str, str]) -> Json:
+    image = next((environment[key] for key in _APPTAINER if environment.get(key)), None)
+    tag = environment.get(CONTAINER_TAG)
+    if image is None and tag is None:
+        return {}
+    kind = "docker" if image is None else "singularity"
+    return {"Type": kind, "Tag": tag or Path(str(image)).name}
+
+
+def _source_dataset(config: RunConfig, source: Json) -> Json:
+    entry: Json = {"URL": config.bids_dir.resolve().as_uri()}
+    if isinstance(source.get("DatasetDOI"), str):
+        entry["DOI"] = source["DatasetDOI"]
+    return entry
+
+
+def _write_descriptions(output_dir: Path, config: RunConfig) -> None:
+    rows = {**_recorded_descriptions(output_dir), **names.DESCRIPTIONS}
+    for name, _ in config.images:
+        desc = names.of_extra_set(names.SYNTHETIC, name).desc
+        rows[str(desc)] = f"Responses predicted for the image set {name}; no human was scanned for them"
+    ordered = [*names.DESCRIPTIONS, *sorted(set(rows) - set(names.DESCRIPTIONS))]
+    table = pd.DataFrame(
+        {"desc_id": [f"desc-{desc}" for desc in ordered], "description": [rows[desc] for desc in ordered]}
+    )
+    entries = DESCRIPTION_COLUMNS.dictionary(table, kinds_of(table))
+    dictionary = {"Description": "What the desc- labels of file names mean", **entries}
+    write_bytes(output_dir / names.DESCRIPTION_DICTIONARY, json_text(dictionary).encode())
+    write_bytes(output_dir / names.DESCRIPTION_TABLE, table_text(table).encode())
+
+
+def _recorded_descriptions(output_dir: Path) -> dict[str, str]:
+    path = output_dir / names.DESCRIPTION_TABLE
+    if not path.is_file():
+        return {}
+    text = {"Format": "string"}
+    table = parse_table(path.read_text(encoding="utf-8"), {"desc_id": text, "description": text}, str(path))
+    labels = (str(desc_id).removeprefix("desc-") for desc_id in table["desc_id"])
+    return dict(zip(labels, table["description"].astype(str), strict=True))
+
+
+def _readme() -> str:
+    files = "\n".join(f"- `{_pattern(output)}`: {output.description}." for output in names.OUTPUTS)
+    return _README.format(version=__version__, files=files)
+
+
+def _pattern(output: names.OutputFile) -> str:
+    return output.relative(names.Place("X", "T", "S"))
+
+
+_README = """\
+# Responses, encoders and synthetic responses
+
+Written by bidsapp_synthfmri {version} from a BIDS dataset whose stimuli are images. Start with `sub-X.html`,
+one page a participant, and `group.html`.
+
+Files whose name has `desc-synthetic` hold responses that an encoding model predicted. No human was scanned
+for them.
+
+## Files
+
+X is a participant, T a task, S a space. A table or image has a JSON sidecar of the same name.
+
+{files}
+
+Synthetic responses to an extra image set NAME have `desc-syntheticNAME`.
+`logs/` has one folder a run: its configuration, its log and, if something failed, the traceback.
+
+## Reading the matrices
+
+`.dscalar.nii` files are CIFTI-2: one named map a trial or image, one column a voxel. The n-th map is the n-th
+row of the `_trials.tsv` or `_stimuli.tsv` beside it. nibabel maps them into memory:
+
+    image = nibabel.load("sub-X/func/....dscalar.nii")
+    values = image.dataobj[:]                   # maps x voxels
+    ijk = image.header.get_axis(1).voxel        # voxels x 3
+
+The value of each voxel in `desc-roi_dseg.nii.gz` stands for one combination of regions, named in the
+`_dseg.tsv` with `+` between them, `n/a` for none.
+
+## Configuration
+
+`dataset_description.json` records the seed and the hash of the options that change results, for each level.
+`CITATION.md` says what to cite.
+"""

@@ -1,0 +1,249 @@
+"""Every output file's name, as data; no other module spells one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import UsageError
+
+# BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
+ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "desc", "stat")
+_LABEL = re.compile(r"[A-Za-z0-9]+")
+
+PARTICIPANT_FOLDER = "sub-{sub}/func"
+PARTICIPANT_FIGURES = "sub-{sub}/figures"
+GROUP_FOLDER = "group"
+GROUP_FIGURES = "group/figures"
+ROOT = ""
+LOGS = "logs"
+
+DATASET_DESCRIPTION = "dataset_description.json"
+README = "README.md"
+CITATION_MARKDOWN = "CITATION.md"
+CITATION_BIBTEX = "CITATION.bib"
+DESCRIPTION_TABLE = "descriptions.tsv"
+DESCRIPTION_DICTIONARY = "descriptions.json"
+IGNORED = ".bidsignore"
+
+RUN_CONFIGURATION = "config.toml"
+RUN_LOG = "run.log"
+CRASH = "crash-{what}.txt"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a file's name says of where its content comes from.
+
+    Attributes
+    ----------
+    participant, task, space : labels without ``sub-``, ``task-`` and ``space-``; None for files of the group
+    """
+
+    participant: str | None = None
+    task: str | None = None
+    space: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One kind of output file.
+
+    Attributes
+    ----------
+    folder : below OUTPUT_DIR; ``{sub}`` is the participant
+    entities : which of ``sub``, ``task`` and ``space`` its name carries
+    suffix, extension : ``statmap`` and ``.dscalar.nii``, say; an empty suffix leaves the entities alone
+    desc, stat : values of those entities; None where the name has none
+    description : what the file holds
+    """
+
+    folder: str
+    entities: tuple[str, ...]
+    suffix: str
+    extension: str
+    description: str
+    desc: str | None = None
+    stat: str | None = None
+
+    def with_extension(self, extension: str) -> OutputFile:
+        """The file's companion: same name, another extension."""
+        return replace(self, extension=extension)
+
+    def file_name(self, place: Place) -> str:
+        """The name, entities in BIDS order.
+
+        Raises
+        ------
+        UsageError : a label that the name needs is missing or not alphanumeric
+        """
+        known = {"sub": place.participant, "task": place.task, "space": place.space}
+        values = {key: known[key] for key in self.entities}
+        values |= {k: v for k, v in (("desc", self.desc), ("stat", self.stat)) if v is not None}
+        parts = [f"{key}-{_label(key, values[key])}" for key in ENTITY_ORDER if key in values]
+        return "_".join([*parts, self.suffix] if self.suffix else parts) + self.extension
+
+    def path(self, output_dir: Path, place: Place) -> Path:
+        """Where the file belongs."""
+        folder = self.folder
+        if "{sub}" in folder:
+            folder = folder.format(sub=_label("sub", place.participant))
+        return output_dir / folder / self.file_name(place)
+
+    def relative(self, place: Place) -> str:
+        """The path below OUTPUT_DIR, as a BIDS URI wants it."""
+        return self.path(Path(), place).as_posix()
+
+
+def _label(entity: str, value: str | None) -> str:
+    if value is None or not _LABEL.fullmatch(value):
+        raise UsageError(f"{entity}-{value} is not a BIDS label", "Use letters and digits only")
+    return value
+
+
+_SUBJECT = ("sub", "task")
+_SPATIAL = ("sub", "task", "space")
+
+
+def _participant_table(desc: str, suffix: str, description: str) -> OutputFile:
+    return OutputFile(PARTICIPANT_FOLDER, _SUBJECT, suffix, ".tsv", description, desc)
+
+
+def _map(desc: str, stat: str, description: str) -> OutputFile:
+    return OutputFile(PARTICIPANT_FOLDER, _SPATIAL, "statmap", ".nii.gz", description, desc, stat)
+
+
+def _dseg(desc: str, description: str) -> OutputFile:
+    return OutputFile(PARTICIPANT_FOLDER, _SPATIAL, "dseg", ".nii.gz", description, desc)
+
+
+def _matrix(desc: str, description: str) -> OutputFile:
+    return OutputFile(PARTICIPANT_FOLDER, _SPATIAL, "statmap", ".dscalar.nii", description, desc, "effect")
+
+
+RESPONSES = _matrix("singletrial", "Single-trial responses: one map a trial, one column a voxel")
+TRIALS = _participant_table("singletrial", "trials", "The trials, one a map of the single-trial responses")
+ROIS = _dseg("roi", "Regions of interest; each distinct combination of regions has its own index")
+ENCODER_R = _map(
+    "encoder", "r", "Correlation of the encoder's predictions with real responses to test stimuli"
+)
+NCSNR = _map("reliability", "ncsnr", "Noise-ceiling signal-to-noise ratio from repeated stimuli")
+RELIABILITY = _map("reliability", "r", "Single-trial reliability from repeated stimuli")
+BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
+SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
+SYNTHETIC_STIMULI = _participant_table(
+    "synthetic", "stimuli", "The images, one a map of the synthetic responses"
+)
+ENCODING_SCORES = _participant_table("encoding", "scores", "Prediction scores by region, layer and metric")
+ACCOUNTING_SCORES = _participant_table(
+    "accounting", "scores", "Correlations of real with real and of synthetic with real responses, by region"
+)
+RELIABILITY_SCORES = _participant_table(
+    "reliability", "scores", "Reliability of the real responses, by region"
+)
+ENCODER = OutputFile(
+    PARTICIPANT_FOLDER, _SUBJECT, "model", ".safetensors", "The encoder's weights and its card", "encoder"
+)
+ENCODER_CARD = ENCODER.with_extension(".json")
+SUMMARY = OutputFile(
+    PARTICIPANT_FOLDER, _SUBJECT, "summary", ".json", "Facts of the participant's run", "encoding"
+)
+PAGE = OutputFile(ROOT, ("sub",), "", ".html", "The participant's report")
+
+GROUP_DECODING = OutputFile(GROUP_FOLDER, (), "decoding_scores", ".tsv", "Decoding of real responses")
+GROUP_CONTRASTS = OutputFile(
+    GROUP_FOLDER, (), "contrast_scores", ".tsv", "Training on synthetic less training on real responses"
+)
+GROUP_CONFUSION = OutputFile(
+    GROUP_FOLDER, (), "confusion_scores", ".tsv", "Categories of real trials, and as what they were decoded"
+)
+GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
+GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
+
+OUTPUTS = (
+    RESPONSES,
+    TRIALS,
+    ROIS,
+    NCSNR,
+    RELIABILITY,
+    RELIABILITY_SCORES,
+    ENCODER,
+    ENCODER_R,
+    BEST_LAYER,
+    ENCODING_SCORES,
+    SYNTHETIC,
+    SYNTHETIC_STIMULI,
+    ACCOUNTING_SCORES,
+    SUMMARY,
+    PAGE,
+    GROUP_DECODING,
+    GROUP_CONTRASTS,
+    GROUP_CONFUSION,
+    GROUP_SUMMARY,
+    GROUP_PAGE,
+)
+
+DESCRIPTIONS = {
+    "singletrial": "One response per trial and voxel, estimated from preprocessed BOLD",
+    "roi": "Regions of interest on the grid of the preprocessed BOLD",
+    "reliability": "How far responses to repeated stimuli agree",
+    "encoder": "The voxelwise encoding model, and how well it predicts responses to unseen stimuli",
+    "bestlayer": "The network layer chosen for each voxel",
+    "encoding": "Scores of the encoding model, and facts of the run that fitted it",
+    "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
+    "accounting": "Agreement of real with real, and of synthetic with real responses",
+}
+
+# What the schema does not know yet, data and sidecar together.
+BIDSIGNORE = (
+    "*_statmap.*",
+    "*_scores.*",
+    "*_trials.*",
+    "*_stimuli.*",
+    "*_model.*",
+    "*_summary.*",
+    "*.html",
+    CITATION_MARKDOWN,
+    CITATION_BIBTEX,
+    "group",
+    "**/figures",
+)
+
+
+def of_extra_set(output: OutputFile, name: str | None) -> OutputFile:
+    """``SYNTHETIC`` or ``SYNTHETIC_STIMULI`` of an extra image set; of the dataset's own stimuli for None."""
+    return output if name is None else replace(output, desc=f"{output.desc}{_label('desc', name)}")
+
+
+def figure(name: str, group: bool = False) -> OutputFile:
+    """A figure (SVG) of a participant's page or of the group's."""
+    if group:
+        return OutputFile(GROUP_FIGURES, (), _label("figure", name), ".svg", "Figure of the group's report")
+    return OutputFile(
+        PARTICIPANT_FIGURES, _SUBJECT, _label("figure", name), ".svg", "Figure of the participant's report"
+    )
+
+
+def participants_with(output_dir: Path, output: OutputFile) -> tuple[str, ...]:
+    """Labels of the participants that have at least one such file, sorted."""
+    folders = sorted(output_dir.glob(PARTICIPANT_FOLDER.format(sub="*")))
+    labels = [folder.parent.name.removeprefix("sub-") for folder in folders]
+    return tuple(
+        label for label in labels if _LABEL.fullmatch(label) and tasks_with(output_dir, label, output)
+    )
+
+
+def tasks_with(output_dir: Path, participant: str, output: OutputFile) -> tuple[str, ...]:
+    """Tasks for which a participant has such a file, sorted."""
+    pattern = output.path(output_dir, Place(participant, "TASK", "SPACE"))
+    found = pattern.parent.glob(pattern.name.replace("TASK", "*").replace("SPACE", "*"))
+    return tuple(sorted({match[1] for path in found if (match := re.search(r"_task-([^_]+)_", path.name))}))
+
+
+def extra_sets(output_dir: Path, place: Place) -> tuple[str, ...]:
+    """Names of the extra image sets for which a participant has synthetic responses, sorted."""
+    pattern = of_extra_set(SYNTHETIC_STIMULI, "NAME").path(output_dir, place)
+    before, after = pattern.name.split("NAME")
+    found = pattern.parent.glob(f"{before}?*{after}")
+    return tuple(sorted(path.name[len(before) : -len(after)] for path in found))

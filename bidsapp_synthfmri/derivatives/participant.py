@@ -1,0 +1,194 @@
+"""What the participant level writes, one function a result.
+
+The summary goes last: a participant counts as written when it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import SynthfmriError
+from ..structures import FloatArray, IntArray, Json, Responses, Synthetic, VoxelSpace
+from . import columns, images, names
+from .names import OutputFile
+from .writer import Writer
+
+NO_HUMAN = "No human was scanned for these data."
+_UNITS = {"percent": "percent", "z": "arbitrary"}
+_SCALES = {"percent": "percent signal change", "z": "z score within session"}
+
+
+def begin_participant(writer: Writer) -> None:
+    """Withdraw what must not be read beside new results.
+
+    That is the summary of an earlier run, so that a participant whose files are half old and half new does
+    not count as written, and extra image sets, which the new run may not have.
+    """
+    writer.withdraw(names.SUMMARY)
+    for name in names.extra_sets(writer.output_dir, writer.place):
+        for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
+            writer.withdraw(names.of_extra_set(output, name))
+
+
+def write_responses(
+    writer: Writer, responses: Responses, splits: NDArray[np.str_], sources: Sequence[str] = ()
+) -> None:
+    """Write single-trial responses and the table of their trials.
+
+    Parameters
+    ----------
+    writer : the participant's
+    responses : what was estimated
+    splits : (n_trials,) ``train`` or ``test``
+    sources : BIDS URIs of the files that were read
+    """
+    trials = responses.trials.table
+    leading = pd.DataFrame({"trial": np.arange(1, len(trials) + 1)}, index=trials.index)
+    own = trials[[name for name in columns.TRIAL_ORDER if name in trials]]
+    split = pd.Series(np.asarray(splits, dtype=object), index=trials.index, name="split")
+    other = trials.drop(columns=list(own.columns)).rename(
+        columns={n: f"events_{n}" for n in ("trial", "split")}
+    )
+    table = pd.concat([leading, own, split, other], axis=1)
+    sidecar = {
+        **_unit_keys(responses.unit),
+        "Estimator": responses.estimator,
+        "DroppedVoxels": responses.dropped_voxels,
+        "Rows": writer.uri(names.TRIALS),
+        **_sources(sources),
+    }
+    writer.matrix(names.RESPONSES, responses.values, _trial_names(trials), responses.voxels, sidecar)
+    writer.table(names.TRIALS, table, columns.TRIAL_COLUMNS)
+
+
+def write_synthetic(
+    writer: Writer,
+    synthetic: Synthetic,
+    extra_name: str | None = None,
+    *,
+    unit: str,
+    sources: Sequence[str] = (),
+) -> None:
+    """Write synthetic responses and the table of their images.
+
+    Parameters
+    ----------
+    writer : the participant's
+    synthetic : responses to the dataset's own stimuli, or to an extra image set
+    extra_name : that set's name; None for the dataset's own
+    unit : of the responses that the encoder was fitted on
+    sources : BIDS URIs of files that were read, beside the encoder
+    """
+    matrix = names.of_extra_set(names.SYNTHETIC, extra_name)
+    stimuli = names.of_extra_set(names.SYNTHETIC_STIMULI, extra_name)
+    table = synthetic.table.reset_index(drop=True)
+    own = table[[name for name in columns.STIMULUS_ORDER if name in table]]
+    other = table.drop(columns=list(own.columns)).rename(columns={"image": "stimuli_image"})
+    numbered = pd.concat(
+        [pd.DataFrame({"image": np.arange(1, len(table) + 1)}, index=table.index), own, other], axis=1
+    )
+    sidecar = {
+        "Description": f"{matrix.description}. {NO_HUMAN} An encoding model predicted them from the images.",
+        **_unit_keys(unit),
+        "Synthetic": True,
+        "Encoder": writer.uri(names.ENCODER),
+        "Rows": writer.uri(stimuli),
+        **_sources([writer.uri(names.ENCODER), *sources]),
+    }
+    rows = [str(stimulus) for stimulus in table["stimulus"]]
+    writer.matrix(matrix, synthetic.values, rows, synthetic.voxels, sidecar)
+    writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
+
+
+def write_roi_dseg(writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = ()) -> None:
+    """Write which voxel lies in which ROIs, overlaps and voxels without any kept."""
+    index, combinations = images.roi_combinations(voxels)
+    sidecar = {"Rois": list(voxels.roi_names), **_sources(sources)}
+    writer.dseg(names.ROIS, index, combinations, voxels, sidecar)
+
+
+def write_maps(
+    writer: Writer,
+    voxels: VoxelSpace,
+    *,
+    ncsnr: FloatArray,
+    r: FloatArray,
+    encoder_r: FloatArray,
+    best_layer: IntArray,
+    layers: Sequence[str],
+) -> None:
+    """Write one image each of what is known per voxel.
+
+    Parameters
+    ----------
+    writer : the participant's
+    voxels : where the values lie
+    ncsnr, r : (n_voxels,) reliability
+    encoder_r : (n_voxels,) correlation of predictions with real responses to test stimuli
+    best_layer : (n_voxels,) position in ``layers``
+    layers : names in torchvision
+    """
+    responses = _sources([writer.uri(names.RESPONSES)])
+    both = _sources([writer.uri(names.RESPONSES), writer.uri(names.ENCODER)])
+    unit = {"Units": "arbitrary"}
+    for output, values, sources in (
+        (names.NCSNR, ncsnr, responses),
+        (names.RELIABILITY, r, responses),
+        (names.ENCODER_R, encoder_r, both),
+    ):
+        writer.volume(output, np.asarray(values, dtype=np.float32), voxels, {**unit, **sources})
+    writer.dseg(names.BEST_LAYER, np.asarray(best_layer) + 1, layers, voxels, both)
+
+
+def write_scores(
+    writer: Writer,
+    *,
+    encoding: pd.DataFrame | None = None,
+    accounting: pd.DataFrame | None = None,
+    reliability: pd.DataFrame | None = None,
+) -> None:
+    """Write the long-form tables of scores that are given."""
+    tables: tuple[tuple[OutputFile, pd.DataFrame | None, columns.Columns], ...] = (
+        (names.ENCODING_SCORES, encoding, columns.ENCODING_COLUMNS),
+        (names.ACCOUNTING_SCORES, accounting, columns.ACCOUNTING_COLUMNS),
+        (names.RELIABILITY_SCORES, reliability, columns.RELIABILITY_COLUMNS),
+    )
+    for output, table, known in tables:
+        if table is not None:
+            writer.table(output, table, known)
+
+
+def write_summary(writer: Writer, summary: Json) -> None:
+    """Write the facts of the run, after everything else: it marks the participant as written.
+
+    Raises
+    ------
+    SynthfmriError : ``summary`` names another participant, task or space than the writer
+    """
+    place = {key: getattr(writer.place, key) for key in ("participant", "task", "space")}
+    for key, value in place.items():
+        if summary.get(key, value) != value:
+            raise SynthfmriError(f"The summary's {key} is {summary[key]}, not {value}", "Report this defect")
+    writer.json(names.SUMMARY, {**place, **summary})
+
+
+def _unit_keys(unit: str) -> Json:
+    if unit not in _UNITS:
+        raise SynthfmriError(f"Responses are in an unknown unit {unit!r}", "Report this defect")
+    return {"Units": _UNITS[unit], "Scale": _SCALES[unit], "ResponseUnit": unit}
+
+
+def _sources(uris: Sequence[str]) -> Json:
+    return {"Sources": list(uris)} if uris else {}
+
+
+def _trial_names(trials: pd.DataFrame) -> list[str]:
+    rows = zip(trials["session"], trials["run"], trials["stimulus"], strict=True)
+    return [
+        " ".join(part for part in (session and f"ses-{session}", run and f"run-{run}", str(stimulus)) if part)
+        for session, run, stimulus in rows
+    ]

@@ -1,0 +1,236 @@
+"""Reads what the writer wrote, and refuses what does not fit together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..structures import FloatArray, Json, Responses, Synthetic, Trials, VoxelSpace
+from . import images, names
+from .names import OutputFile, Place
+from .results import GroupResults, ParticipantResults
+from .tables import parse_table
+
+_RUN_PARTICIPANT = "Run the participant level first"
+_RUN_AGAIN = "Run the level that writes it again"
+# An affine passes through NIfTI's float32 and CIFTI's decimal text; both keep a millimetre's thousandth.
+_AFFINE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where one participant's, or the group's, files are found."""
+
+    output_dir: Path
+    place: Place
+
+    def path(self, output: OutputFile) -> Path:
+        path = output.path(self.output_dir, self.place)
+        if not path.is_file():
+            raise InputMissingError(f"{path} is not there", _RUN_AGAIN)
+        return path
+
+    def json(self, output: OutputFile) -> Json:
+        path = self.path(output)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputMalformedError(f"{path} is not JSON: {error}", _RUN_AGAIN) from error
+        if not isinstance(content, dict):
+            raise InputMalformedError(f"{path} holds no JSON object", _RUN_AGAIN)
+        return content
+
+    def table(self, output: OutputFile) -> pd.DataFrame:
+        path = self.path(output)
+        dictionary = self.json(output.with_extension(".json"))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputMalformedError(f"{path} is not UTF-8: {error}", _RUN_AGAIN) from error
+        return parse_table(text, dictionary, str(path))
+
+
+def participants_written(output_dir: Path) -> tuple[str, ...]:
+    """Labels of the participants whose results are complete, sorted."""
+    return names.participants_with(output_dir, names.SUMMARY)
+
+
+def load_participant(output_dir: Path, participant: str, task: str | None = None) -> ParticipantResults:
+    """What the participant level wrote; matrices are memory-mapped.
+
+    Parameters
+    ----------
+    output_dir : the BIDS App's OUTPUT_DIR
+    participant : label without ``sub-``
+    task : label without ``task-``; None means the only one there is
+
+    Raises
+    ------
+    InputMissingError : the participant level has not been run, or a file of it is gone
+    InputMalformedError : files that do not fit together
+    NothingMatchedError : several tasks and none chosen, or not the one chosen
+    """
+    source = _source(output_dir, participant, task)
+    place = source.place
+    voxels = _voxels(source)
+    responses, splits = _responses(source, voxels)
+    return ParticipantResults(
+        participant=str(place.participant),
+        task=str(place.task),
+        space=str(place.space),
+        voxels=voxels,
+        responses=responses,
+        splits=splits,
+        synthetic=_synthetic(source, voxels, None),
+        extra=tuple(_synthetic(source, voxels, name) for name in names.extra_sets(output_dir, place)),
+        encoding=source.table(names.ENCODING_SCORES),
+        accounting=source.table(names.ACCOUNTING_SCORES),
+        reliability=source.table(names.RELIABILITY_SCORES),
+        summary=source.json(names.SUMMARY),
+        card=source.json(names.ENCODER_CARD),
+    )
+
+
+def load_group(output_dir: Path) -> GroupResults:
+    """What the group level wrote.
+
+    Raises
+    ------
+    InputMissingError : the group level has not been run
+    InputMalformedError : a file cannot be read
+    """
+    source = _Source(output_dir, Place())
+    if not names.GROUP_SUMMARY.path(output_dir, Place()).is_file():
+        raise InputMissingError(f"{output_dir} holds no group results", "Run the group level first")
+    return GroupResults(
+        decoding=source.table(names.GROUP_DECODING),
+        contrasts=source.table(names.GROUP_CONTRASTS),
+        confusion=source.table(names.GROUP_CONFUSION),
+        summary=source.json(names.GROUP_SUMMARY),
+    )
+
+
+def load_map(output_dir: Path, results: ParticipantResults, output: OutputFile) -> FloatArray:
+    """(n_voxels,) values of one of the participant's images (``names.NCSNR``, say).
+
+    Raises
+    ------
+    InputMissingError : not written
+    InputMalformedError : truncated, or on another grid than the results' voxels
+    """
+    place = Place(results.participant, results.task, results.space)
+    path = _Source(output_dir, place).path(output)
+    image = images.read_volume(path)
+    if image.shape != results.voxels.shape or not _same_affine(image.affine, results.voxels.affine):
+        raise InputMalformedError(f"{path} is not on the grid of the participant's ROI image", _RUN_AGAIN)
+    values = np.asarray(image.dataobj)[tuple(results.voxels.ijk.T)]
+    return np.asarray(values, dtype=np.float32)
+
+
+def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
+    tasks = names.tasks_with(output_dir, participant, names.SUMMARY)
+    if not tasks:
+        there = ", ".join(participants_written(output_dir)) or "none"
+        problem = f"{output_dir} holds no results of participant {participant} (there: {there})"
+        raise InputMissingError(problem, _RUN_PARTICIPANT)
+    if (task is None and len(tasks) > 1) or (task is not None and task not in tasks):
+        problem = f"Results of participant {participant} are of the tasks {', '.join(tasks)}"
+        raise NothingMatchedError(problem, "Choose one of them with --task-label")
+    place = Place(participant, task or tasks[0])
+    space = _Source(output_dir, place).json(names.SUMMARY).get("space")
+    if not isinstance(space, str):
+        path = names.SUMMARY.path(output_dir, place)
+        raise InputMalformedError(f"{path} does not say which space the results are in", _RUN_AGAIN)
+    return _Source(output_dir, Place(place.participant, place.task, space))
+
+
+def _voxels(source: _Source) -> VoxelSpace:
+    path = source.path(names.ROIS)
+    image = images.read_volume(path)
+    index = np.asarray(image.dataobj).astype(np.int64)
+    sidecar = source.json(names.ROIS.with_extension(".json"))
+    table = source.table(names.ROIS.with_extension(".tsv"))
+    ijk = np.argwhere(index > 0)
+    roi_names = sidecar.get("Rois")
+    if not isinstance(roi_names, list) or index.ndim != 3 or list(table.columns) != ["index", "name"]:
+        raise InputMalformedError(f"{path} and the files beside it are no ROI image of ours", _RUN_AGAIN)
+    labels = {
+        int(value): images.NO_ROI if pd.isna(name) else str(name)
+        for value, name in zip(table["index"], table["name"], strict=True)
+    }
+    used = index[tuple(ijk.T)]
+    unnamed = sorted(set(np.unique(used).tolist()) - set(labels))
+    if unnamed:
+        raise InputMalformedError(f"{path} has values without a name: {unnamed}", _RUN_AGAIN)
+    return VoxelSpace(
+        ijk=ijk.astype(np.int64),
+        affine=np.asarray(image.affine, dtype=np.float64),
+        shape=(index.shape[0], index.shape[1], index.shape[2]),
+        roi_names=tuple(str(name) for name in roi_names),
+        membership=images.membership_from(used, labels, roi_names),
+        space=str(source.place.space),
+    )
+
+
+def _matrix(source: _Source, output: OutputFile, voxels: VoxelSpace) -> FloatArray:
+    path = source.path(output)
+    matrix = images.read_matrix(path)
+    if (
+        matrix.shape != voxels.shape
+        or not np.array_equal(matrix.ijk, voxels.ijk)
+        or not _same_affine(matrix.affine, voxels.affine)
+    ):
+        problem = f"{path} has {len(matrix.ijk)} voxels that are not the {len(voxels)} of the ROI image"
+        raise InputMalformedError(problem, _RUN_AGAIN)
+    return matrix.values
+
+
+def _rows(source: _Source, output: OutputFile, number: str, n_rows: int) -> pd.DataFrame:
+    """The table of a matrix's rows, its numbering checked and taken off."""
+    table = source.table(output)
+    path = output.path(source.output_dir, source.place)
+    if len(table) != n_rows:
+        raise InputMalformedError(f"{path} has {len(table)} rows for {n_rows} maps", _RUN_AGAIN)
+    missing = [name for name in (number, "stimulus", "split") if name not in table]
+    if missing:
+        raise InputMalformedError(f"{path} lacks columns {', '.join(missing)}", _RUN_AGAIN)
+    if not np.array_equal(table[number], np.arange(1, n_rows + 1)):
+        raise InputMalformedError(f"{path} is not in the order of its maps", _RUN_AGAIN)
+    return table.drop(columns=number)
+
+
+def _responses(source: _Source, voxels: VoxelSpace) -> tuple[Responses, NDArray[np.str_]]:
+    values = _matrix(source, names.RESPONSES, voxels)
+    table = _rows(source, names.TRIALS, "trial", len(values))
+    sidecar = source.json(names.RESPONSES.with_extension(".json"))
+    path = names.RESPONSES.path(source.output_dir, source.place)
+    lacking = [key for key in ("Estimator", "ResponseUnit", "DroppedVoxels") if key not in sidecar]
+    if lacking:
+        raise InputMalformedError(f"The sidecar of {path} lacks {', '.join(lacking)}", _RUN_AGAIN)
+    labels = {name: table[name].fillna("").astype(str) for name in ("session", "run") if name in table}
+    trials = Trials(table.drop(columns="split").assign(**labels))
+    responses = Responses(
+        values=values,
+        trials=trials,
+        voxels=voxels,
+        estimator=str(sidecar["Estimator"]),
+        unit=str(sidecar["ResponseUnit"]),
+        dropped_voxels=int(sidecar["DroppedVoxels"]),
+    )
+    return responses, np.asarray(table["split"], dtype=np.str_)
+
+
+def _synthetic(source: _Source, voxels: VoxelSpace, name: str | None) -> Synthetic:
+    values = _matrix(source, names.of_extra_set(names.SYNTHETIC, name), voxels)
+    table = _rows(source, names.of_extra_set(names.SYNTHETIC_STIMULI, name), "image", len(values))
+    return Synthetic(values=values, table=table, voxels=voxels)
+
+
+def _same_affine(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    return bool(np.allclose(one, other, rtol=0, atol=_AFFINE_TOLERANCE))

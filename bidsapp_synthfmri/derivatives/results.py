@@ -1,0 +1,61 @@
+"""What the group level and the reports read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..structures import Json, Responses, Synthetic, VoxelSpace
+
+
+@dataclass(frozen=True)
+class ParticipantResults:
+    """Everything the participant level wrote but its maps.
+
+    Attributes
+    ----------
+    participant, task, space : labels
+    voxels : columns of every matrix here; ROIs as they were, overlaps kept
+    responses : single-trial responses, their values memory-mapped
+    splits : (n_trials,) ``train`` or ``test``
+    synthetic : responses to the dataset's own stimuli
+    extra : responses to each extra image set, in order of their names; the name is ``table["split"]``
+    encoding, accounting, reliability : long-form scores
+    summary : facts of the run
+    card : the encoder's model card
+    """
+
+    participant: str
+    task: str
+    space: str
+    voxels: VoxelSpace
+    responses: Responses
+    splits: NDArray[np.str_]
+    synthetic: Synthetic
+    extra: tuple[Synthetic, ...]
+    encoding: pd.DataFrame
+    accounting: pd.DataFrame
+    reliability: pd.DataFrame
+    summary: Json
+    card: Json
+
+
+@dataclass(frozen=True)
+class GroupResults:
+    """What the group level wrote.
+
+    Attributes
+    ----------
+    decoding : long-form scores, one row a participant, ROI and training set
+    contrasts : accuracy with synthetic less with real training
+    confusion : real trials of each category decoded as each
+    summary : facts of the run
+    """
+
+    decoding: pd.DataFrame
+    contrasts: pd.DataFrame
+    confusion: pd.DataFrame
+    summary: Json

@@ -1,0 +1,114 @@
+"""The encoder's file: safetensors for arrays, JSON beside it for the model card; nothing is pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from ..errors import InputMalformedError, InputMissingError
+from ..structures import Json, VoxelSpace
+from .encoder import Encoder, LayerWeights
+
+FORMAT_VERSION = 1
+
+
+def encoder_bytes(encoder: Encoder) -> bytes:
+    """The encoder's arrays as one safetensors file; the same encoder gives the same bytes."""
+    space = encoder.voxels
+    tensors: dict[str, Any] = {
+        "intercept": encoder.intercept,
+        "ijk": space.ijk.astype(np.int32),
+        "affine": space.affine,
+        "membership": space.membership.astype(np.uint8),
+    }
+    for number, layer in enumerate(encoder.weights):
+        tensors[f"layer{number}.values"] = np.ascontiguousarray(layer.values)
+        tensors[f"layer{number}.scale"] = layer.scale
+        tensors[f"layer{number}.voxels"] = layer.voxels.astype(np.int32)
+    return save_tensors(tensors)
+
+
+def complete_card(encoder: Encoder, data: bytes) -> Json:
+    """The model card with what the file itself adds: version, hash, layers in use, voxel space."""
+    return {
+        **encoder.card,
+        "format_version": FORMAT_VERSION,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "layers_in_use": [layer.name for layer in encoder.weights],
+        "n_voxels": len(encoder.voxels),
+        "shape": list(encoder.voxels.shape),
+        "space": encoder.voxels.space,
+        "roi_names": list(encoder.voxels.roi_names),
+    }
+
+
+def read_encoder(path: Path) -> Encoder:
+    """Read arrays and card, checking version and hash; the network is not loaded.
+
+    Raises
+    ------
+    InputMissingError : the file or its card is not there
+    InputMalformedError : not an encoder, another format version, or a hash that differs from the card's
+    """
+    card = _read_card(path)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != card["sha256"]:
+        raise InputMalformedError(
+            f"{path} does not match the hash in its model card: it is damaged or from another fit",
+            "Copy both files again from where they were made, or fit the encoder again",
+        )
+    try:
+        return _assemble(load_tensors(data), card)
+    except (SafetensorError, KeyError) as error:
+        raise InputMalformedError(f"{path} is not an encoder ({error})", "Fit the encoder again") from error
+
+
+def _read_card(path: Path) -> Json:
+    beside = path.with_suffix(".json")
+    for needed in (path, beside):
+        if not needed.is_file():
+            raise InputMissingError(
+                f"{needed} is not there", "An encoder is a .safetensors file with its .json beside it"
+            )
+    try:
+        card: Json = json.loads(beside.read_text(encoding="utf-8"))
+        version = card["format_version"]
+        card["sha256"], card["backbone"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputMalformedError(
+            f"{beside} is not an encoder's model card ({error})", "Fit the encoder again"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise InputMalformedError(
+            f"{path} has encoder format {version}; this version reads {FORMAT_VERSION}",
+            "Fit the encoder again, or use the version of synthfmri named in its card",
+        )
+    return card
+
+
+def _assemble(tensors: dict[str, Any], card: Json) -> Encoder:
+    layers = tuple(
+        LayerWeights(
+            name=name,
+            voxels=tensors[f"layer{number}.voxels"].astype(np.int64),
+            values=tensors[f"layer{number}.values"],
+            scale=tensors[f"layer{number}.scale"],
+        )
+        for number, name in enumerate(card["layers_in_use"])
+    )
+    space = VoxelSpace(
+        ijk=tensors["ijk"].astype(np.int64),
+        affine=tensors["affine"],
+        shape=(int(card["shape"][0]), int(card["shape"][1]), int(card["shape"][2])),
+        roi_names=tuple(card["roi_names"]),
+        membership=tensors["membership"].astype(bool),
+        space=card["space"],
+    )
+    return Encoder(layers, tensors["intercept"], space, card)

@@ -1,0 +1,1 @@
+"""Images to CNN features: backbones, weights, preprocessing, extraction, cache."""

@@ -1,0 +1,152 @@
+"""Features of a stimulus set, each distinct picture computed once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import PIL
+import torch
+import torchvision
+
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..structures import Features, FloatArray, LayerFeatures, StimulusSet
+from .backbones import Backbone
+from .entries import EntryWriter, map_values, publish, read_entry, unpublished
+from .extraction import extract, n_units
+
+
+def cached_features(
+    backbone: Backbone,
+    stimuli: StimulusSet,
+    cache_dir: Path,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+    n_workers: int = 2,
+) -> Features:
+    """Features of every stimulus, read from the cache where it has them.
+
+    Parameters
+    ----------
+    backbone : network and layers
+    stimuli : its ``path`` column names the files
+    cache_dir : folder of the cache; made where absent, shared safely between processes
+    batch_size, n_workers : as in ``extract``
+    progress : told how many stimuli were finished since it was last told
+
+    Returns
+    -------
+    per layer (n_stimuli, n_units) float32, memory-mapped read-only
+
+    Raises
+    ------
+    NothingMatchedError : the set is empty
+    InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+
+    Notes
+    -----
+    A layer is one entry, under a key of the files' contents in order, weights, preprocessing, node
+    and the libraries' versions. It takes its name when it is complete, with a checksum that every
+    reading compares: one that is damaged is computed again. The first batch size to compute an entry
+    decides its float32 rounding.
+    """
+    if len(stimuli) == 0:
+        raise NothingMatchedError(f"The image set {stimuli.name} is empty", "Check its folder")
+    pictures = _Pictures.of(stimuli)
+    folders = {node: cache_dir / _entry_name(backbone, node, pictures) for node in backbone.nodes}
+    values = {node: stored for node, folder in folders.items() if (stored := read_entry(folder)) is not None}
+    missing = {node: folder for node, folder in folders.items() if node not in values}
+    told = progress if progress is not None else lambda _: None
+    if missing:
+        values |= _compute(backbone, pictures, missing, told, batch_size, n_workers)
+    else:
+        told(len(stimuli))
+    layers = zip(backbone.layers, backbone.nodes, strict=True)
+    return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Files of a stimulus set and their contents.
+
+    Attributes
+    ----------
+    contents : hash of each stimulus' file, one a row
+    distinct : a file of each distinct content, in order of appearance
+    rows : the rows of each distinct content
+    """
+
+    contents: tuple[str, ...]
+    distinct: tuple[Path, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, stimuli: StimulusSet) -> _Pictures:
+        paths = [Path(path) for path in stimuli.table["path"]]
+        contents = tuple(_file_sha256(path) for path in paths)
+        rows: dict[str, list[int]] = {}
+        for row, content in enumerate(contents):
+            rows.setdefault(content, []).append(row)
+        return cls(
+            contents, tuple(paths[first] for first, *_ in rows.values()), tuple(map(tuple, rows.values()))
+        )
+
+
+def _file_sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise InputMissingError(f"The picture {path} is not there", "Check the folder of pictures") from error
+    except OSError as error:
+        raise InputMalformedError(f"{path} cannot be read ({error})", "Check what it is") from error
+
+
+def _entry_name(backbone: Backbone, node: str, pictures: _Pictures) -> str:
+    key = {
+        "contents": pictures.contents,
+        "weights": backbone.weights_sha256,
+        "preprocessing": backbone.preprocessing.key,
+        "device": backbone.device.type,
+        "versions": [torch.__version__, torchvision.__version__, PIL.__version__],
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return f"{backbone.name}_{node}_{digest[:32]}"
+
+
+def _compute(
+    backbone: Backbone,
+    pictures: _Pictures,
+    folders: Mapping[str, Path],
+    told: Callable[[int], None],
+    batch_size: int,
+    n_workers: int,
+) -> dict[str, FloatArray]:
+    """Make the entries of some nodes, and map them."""
+    to_nodes = replace(backbone, layers=tuple(folders), nodes=tuple(folders))
+    values = {}
+    with unpublished(next(iter(folders.values())).parent) as partial:
+        made = [partial / folder.name for folder in folders.values()]
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(closing(EntryWriter(folder, len(pictures.contents), units)))
+                for folder, units in zip(made, n_units(to_nodes), strict=True)
+            ]
+            done = 0
+            for layers in extract(to_nodes, pictures.distinct, batch_size, n_workers):
+                rows = pictures.rows[done : done + len(layers[0])]
+                for writer, activations in zip(writers, layers, strict=True):
+                    writer.put(activations, rows)
+                done += len(rows)
+                told(sum(map(len, rows)))
+            for writer in writers:
+                writer.finish({"n_images": len(pictures.contents), "backbone": to_nodes.identity()})
+        for (node, folder), finished in zip(folders.items(), made, strict=True):
+            # Mapped before it has its name: the mapping stays, whatever other processes do to the folder.
+            values[node] = map_values(finished)
+            publish(finished, folder)
+    return values

@@ -1,0 +1,101 @@
+"""Pictures as users have them, brought to 8-bit RGB."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..errors import InputMalformedError, InputMissingError
+
+ImageSource = Path | str | Image.Image | NDArray[np.uint8]
+
+# What Pillow's decoders raise on damaged files, beside OSError.
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_REMEDY = "Replace it by a readable JPEG, PNG, BMP, TIFF, GIF or WebP picture"
+
+
+def open_rgb(source: ImageSource) -> Image.Image:
+    """The picture as mode RGB, upright, first frame, transparency on white.
+
+    Parameters
+    ----------
+    source : a file, a Pillow image, or a (height, width, 3) uint8 array
+
+    Raises
+    ------
+    InputMissingError : there is no such file
+    InputMalformedError : the file cannot be decoded, or the array is not a picture
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _decode(source, "a picture passed in memory")
+    path = Path(source)
+    try:
+        with Image.open(path) as image:
+            return _decode(image, str(path))
+    except FileNotFoundError as error:
+        raise InputMissingError(f"The picture {path} is not there", "Check the folder of pictures") from error
+    except _DECODING_ERRORS as error:
+        raise InputMalformedError(f"{path} cannot be opened as a picture ({error})", _REMEDY) from error
+
+
+def _from_array(pixels: NDArray[np.uint8]) -> Image.Image:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise InputMalformedError(
+            f"An array of shape {pixels.shape} and type {pixels.dtype} is not a picture",
+            "Give (height, width, 3) uint8",
+        )
+    return Image.fromarray(pixels)
+
+
+def _decode(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except _DECODING_ERRORS as error:
+        raise InputMalformedError(f"{name} cannot be decoded as a picture ({error})", _REMEDY) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_grey_levels(image)).convert("RGB")
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_levels(image: Image.Image) -> NDArray[np.uint8]:
+    """(height, width) grey levels 0-255 of a picture with more than 8 bits.
+
+    ``I;16`` spans 0-65535. Modes ``I`` and ``F`` do not say what white is: the smallest of 1 (``F``
+    only), 255 and 65535 that no pixel exceeds is taken for it.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    highest = float(values.max())
+    if not (np.isfinite(values).all() and values.min() >= 0 and highest <= 65535):
+        raise ValueError("its grey levels are outside 0 to 65535")
+    if image.mode.startswith("I;16"):
+        white = 65535.0
+    elif image.mode == "F" and highest <= 1:
+        white = 1.0
+    else:
+        white = 255.0 if highest <= 255 else 65535.0
+    return np.rint(values * (255.0 / white)).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""HTML pages and figures from what ``derivatives`` wrote; opens no data file, writes none."""

@@ -1,0 +1,61 @@
+"""The group's page."""
+
+from __future__ import annotations
+
+from ..derivatives.results import GroupResults
+from .confusion_figure import confusion_figure
+from .decoding_figures import accuracy_figure, learning_figure
+from .decoding_scores import contrasts_of, decoding_scores
+from .group_words import decoding_sentences, group_verdicts, participants_words
+from .methods_text import group_methods, references
+from .numbers import count
+from .page import Page, render
+from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
+from .tables import contrast_tables, decoding_tables
+
+
+def group_page(results: GroupResults) -> Page:
+    """What decoding found: verdicts in words, figures, exact numbers, methods, provenance.
+
+    Parameters
+    ----------
+    results : what the group level wrote; without a decoding row the page says what was skipped and why
+    """
+    summary = results.summary
+    scores = decoding_scores(results.decoding)
+    contrasts = contrasts_of(results.contrasts)
+    participants = tuple(str(label) for label in summary.get("participants", [])) or scores.participants
+    classes = [str(name) for name in summary.get("classes", [])]
+    accuracy, learning = accuracy_figure(scores), learning_figure(scores)
+    confused = confusion_figure(results.confusion)
+    html = render(
+        "group.html.j2",
+        participants=participants,
+        participants_words=participants_words(participants),
+        facts=_headline(participants, classes, summary.get("skipped", [])),
+        notes=notes_of(summary),
+        skipped=[str(sentence) for sentence in summary.get("skipped", [])],
+        verdicts=group_verdicts(scores, contrasts, participants),
+        sentences=decoding_sentences(scores),
+        accuracy_figure=accuracy,
+        learning_figure=learning,
+        confusion_figure=confused,
+        decoding_tables=decoding_tables(scores) if scores.rows else (),
+        contrast_tables=contrast_tables(contrasts, scores.main),
+        classes=classes,
+        methods=group_methods(summary, len(participants)) if scores.rows else (),
+        references=references(summary),
+        provenance=provenance_facts(summary),
+        software=software_table(summary),
+        elapsed=elapsed_table(summary),
+        command=str(summary.get("command", "")),
+    )
+    return Page(html, tuple(figure for figure in (accuracy, learning, confused) if figure is not None))
+
+
+def _headline(participants: tuple[str, ...], classes: list[str], skipped: list[str]) -> tuple[Fact, ...]:
+    return (
+        Fact("participant" if len(participants) == 1 else "participants", count(len(participants))),
+        Fact("categories", count(len(classes))),
+        Fact("left out, see below", count(len(skipped))),
+    )

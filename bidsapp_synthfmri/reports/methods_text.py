@@ -1,0 +1,137 @@
+"""Example text for a methods section, from the facts of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..derivatives.citations import REFERENCES, Reference
+from ..structures import Json
+from .numbers import count, counted, listed
+
+_ESTIMATORS = {
+    "lsa": "one regressor a trial, all trials of a run in one least-squares fit (least squares all)",
+    "lss": "a separate least-squares fit a trial, with that trial against the sum of all others of the run"
+    " (least squares separate; Mumford et al. 2012)",
+    "tr34": "the mean of the third and fourth volume after onset as percent signal change, after detrending",
+}
+_WEIGHTS = {
+    "imagenet": "weights trained on ImageNet",
+    "random": "random, untrained weights",
+}
+_ALWAYS_CITED = ("delavari2025", "gorgolewski2016", "gorgolewski2017")
+
+
+def participant_methods(summary: Json) -> tuple[str, ...]:
+    """Paragraphs on responses, encoder, synthesis and accounting."""
+    return (_responses(summary), _encoder(summary), _accounting(summary), _software(summary))
+
+
+def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
+    """Paragraphs on decoding and its statistics."""
+    draws = f" ({count(summary['n_bootstrap'])} draws)" if "n_bootstrap" in summary else ""
+    permuted = f" {counted(summary['n_permutations'], 'time')}" if "n_permutations" in summary else ""
+    decoding = (
+        f"Categories were decoded within each of {counted(n_participants, 'participant')} from the voxels of"
+        " each region with a linear ridge classifier, its penalty chosen inside the training set. It was"
+        " trained on real single-trial responses, on synthetic responses to the same images (predicted out"
+        " of fold, by encoders that had not been fitted on those images) or on synthetic responses to"
+        " further images, and always tested on the same real single-trial responses to images that neither"
+        f" encoder nor decoder had seen. {_sentence(summary.get('label_source', ''))}"
+    ).strip()
+    statistics = (
+        "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
+        f" Intervals are 95% percentile intervals of a bootstrap over test images within category{draws};"
+        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images."
+        " P-values were corrected over regions and training sets for the false discovery rate (Benjamini and"
+        " Hochberg 1995)."
+    )
+    return decoding, statistics, _software(summary)
+
+
+def references(summary: Json) -> tuple[str, ...]:
+    """What to cite, in plain text."""
+    wanted = [*_ALWAYS_CITED]
+    if summary.get("responses") == "lss":
+        wanted.append("mumford2012")
+    if str(summary.get("backbone", "")).startswith("alexnet"):
+        wanted.append("krizhevsky2012")
+    if "backbone" in summary:
+        wanted.append("marcel2010")
+    return tuple(_plain(reference) for reference in REFERENCES if reference.key in wanted)
+
+
+def _responses(summary: Json) -> str:
+    estimator = str(summary.get("responses", ""))
+    parts = [
+        f"Responses to {counted(summary.get('n_trials'), 'presentation')} of"
+        f" {counted(summary.get('n_stimuli'), 'image')} (task {summary.get('task')};"
+        f" {counted(len(summary.get('sessions', [])) or 1, 'session')},"
+        f" {counted(summary.get('n_runs'), 'run')}) were estimated for single trials in"
+        f" {counted(summary.get('n_voxels'), 'voxel')} of the preprocessed data in space"
+        f" {summary.get('space')}: {_ESTIMATORS.get(estimator, estimator)}."
+    ]
+    confounds = [str(name) for name in summary.get("confounds", [])]
+    if confounds:
+        parts.append(
+            "Slow drifts (cosines, high-pass 1/128 Hz) and these confounds were projected out of design and"
+            f" data: {listed(confounds)}."
+        )
+    if summary.get("unit") == "z":
+        parts.append("Responses were z-scored in each voxel within session.")
+    return " ".join(parts)
+
+
+def _encoder(summary: Json) -> str:
+    layers = [str(layer) for layer in summary.get("layers", [])]
+    weights = str(summary.get("weights", ""))
+    return " ".join(
+        part
+        for part in (
+            f"Image features were the activations of {counted(len(layers), 'layer')} ({listed(layers)}) of"
+            f" {summary.get('backbone')} as provided by torchvision, with"
+            f" {_WEIGHTS.get(weights, 'weights from a file')}.",
+            _sentence(summary.get("preprocessing", "")),
+            "For each voxel a linear kernel ridge regression predicted responses from one layer; penalty and"
+            " layer were chosen in each voxel by cross-validation inside the training set.",
+            _sentence(summary.get("folds", "")),
+            _sentence(summary.get("test_rule", "")),
+            f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"
+            f" {counted(summary.get('n_test_stimuli'), 'image')} for the test.",
+        )
+        if part
+    )
+
+
+def _accounting(summary: Json) -> str:
+    extra: dict[str, Any] = summary.get("extra_sets", {})
+    sets = listed([f"{counted(n, 'image')} of “{name}”" for name, n in extra.items()])
+    return (
+        "Synthetic responses are the encoder's noiseless predictions for the test images"
+        + (f" and for {sets}" if extra else "")
+        + ", and out-of-fold predictions for the training images. Reliability was estimated from repeated"
+        " presentations, allowing for unequal numbers of them. Synthetic and real responses were compared in"
+        " five rows: one real presentation with another; the noiseless prediction with one presentation; the"
+        " mean of the other presentations with one; the ceiling, which is the square root of reliability;"
+        " and a synthetic response with noise like that of real ones with one presentation. Intervals are"
+        " 95% bootstrap intervals over test images; p-values of the difference between the second row and"
+        " the first were corrected over regions for the false discovery rate (Benjamini and Hochberg 1995)."
+    )
+
+
+def _software(summary: Json) -> str:
+    software = {str(name): str(version) for name, version in summary.get("software", {}).items()}
+    own = [name for name in software if name in ("bidsapp_synthfmri", "synthfmri")]
+    others = [f"{name} {version}" for name, version in software.items() if name not in own]
+    text = "Computed with synthfmri" + (f" {software[own[0]]}" if own else "")
+    if others:
+        text += f", using {listed(others)}"
+    return f"{text}; random seed {summary['seed']}." if "seed" in summary else f"{text}."
+
+
+def _sentence(text: object) -> str:
+    plain = str(text).strip()
+    return plain if not plain or plain.endswith((".", "!", "?")) else f"{plain}."
+
+
+def _plain(reference: Reference) -> str:
+    return reference.line.replace("{\\'e}", "é").replace("{", "").replace("}", "").replace("--", "-")

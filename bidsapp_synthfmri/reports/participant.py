@@ -1,0 +1,62 @@
+"""One participant's page."""
+
+from __future__ import annotations
+
+from ..derivatives.results import ParticipantResults
+from .accounting_figure import accounting_figure
+from .layer_figure import CV_R, CV_R2, SHARE, layer_figure, layer_scores
+from .methods_text import participant_methods, references
+from .page import Page, render
+from .provenance import (
+    data_facts,
+    elapsed_table,
+    headline_facts,
+    notes_of,
+    provenance_facts,
+    software_table,
+)
+from .tables import accounting_tables, layer_table, other_encoding_table, reliability_table
+from .words import participant_verdicts, roi_sentences
+
+
+def participant_page(results: ParticipantResults) -> Page:
+    """What was found in one participant: verdicts in words, figures, exact numbers, methods, provenance.
+
+    Parameters
+    ----------
+    results : what the participant level wrote
+
+    Notes
+    -----
+    METHODS, "Synthetic against real: five rows, never one". Rows that could not be computed are shown as n/a.
+    """
+    summary = results.summary
+    layers = [str(layer) for layer in summary.get("layers", [])]
+    rows = accounting_figure(results.accounting)
+    by_layer = layer_figure(results.encoding, layers)
+    layer_tables = [
+        layer_table(layer_scores(results.encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE)
+    ]
+    html = render(
+        "participant.html.j2",
+        participant=results.participant,
+        task=results.task,
+        space=results.space,
+        facts=headline_facts(summary),
+        notes=notes_of(summary),
+        verdicts=participant_verdicts(results.accounting),
+        sentences=roi_sentences(results.accounting),
+        accounting_figure=rows,
+        accounting_tables=accounting_tables(results.accounting),
+        layer_figure=by_layer,
+        encoding_tables=[t for t in (*layer_tables, other_encoding_table(results.encoding)) if t is not None],
+        reliability_table=reliability_table(results.reliability),
+        data_facts=data_facts(summary),
+        methods=participant_methods({**summary, "task": results.task, "space": results.space}),
+        references=references(summary),
+        provenance=provenance_facts(summary),
+        software=software_table(summary),
+        elapsed=elapsed_table(summary),
+        command=str(summary.get("command", "")),
+    )
+    return Page(html, tuple(figure for figure in (rows, by_layer) if figure is not None))

@@ -1,0 +1,144 @@
+"""Runs in, one at a time; single-trial responses out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputMalformedError
+from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from .design import frame_times, nuisance_basis
+from .estimators import ESTIMATORS, RunDesign
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run, read.
+
+    Attributes
+    ----------
+    label : the run's name, for messages
+    bold : (n_volumes, n_voxels) float32, the scanner's units
+    onsets, durations : (n_trials,) seconds from the run's first volume
+    confounds : (n_volumes, n_confounds)
+    repetition_time : seconds
+    start_time : seconds after a volume's onset to which slice timing refers it
+    """
+
+    label: str
+    bold: FloatArray
+    onsets: NDArray[np.float64]
+    durations: NDArray[np.float64]
+    confounds: NDArray[np.float64]
+    repetition_time: float
+    start_time: float
+
+
+def estimate_run(run: RunData, estimator: str) -> tuple[FloatArray, BoolArray]:
+    """One run's responses in percent signal change.
+
+    Returns
+    -------
+    (n_trials, n_voxels) percent of the voxel's mean, 0 where the voxel is unusable; and
+    (n_voxels,) which voxels are usable: finite, not constant, with a mean above 0
+
+    Raises
+    ------
+    DesignError : see the estimators
+    """
+    times = frame_times(len(run.bold), run.repetition_time, run.start_time)
+    design = RunDesign(run.onsets, run.durations, times, nuisance_basis(times, run.confounds), run.label)
+    weights = ESTIMATORS[estimator](design).astype(np.float32)  # (n_trials, n_volumes)
+    finite = np.isfinite(run.bold).all(axis=0)
+    bold = np.where(finite, run.bold, np.float32(0))
+    mean = bold.mean(axis=0, dtype=np.float64)  # (n_voxels,)
+    usable = finite & (mean > 0) & (np.ptp(bold, axis=0) > 0)
+    centred = bold - mean.astype(np.float32)  # (n_volumes, n_voxels)
+    scale = np.where(usable, 100 / np.where(usable, mean, 1), 0).astype(np.float32)
+    return (weights @ centred) * scale, usable
+
+
+def estimate_responses(
+    runs: Iterable[RunData], trials: Trials, voxels: VoxelSpace, estimator: str
+) -> Responses:
+    """Single-trial responses of all runs, z-scored within session.
+
+    Parameters
+    ----------
+    runs : in the order of ``trials``; taken one at a time, so that one run's voxels are held
+    trials, voxels : rows and columns
+    estimator : ``lsa``, ``lss`` or ``tr34``
+
+    Returns
+    -------
+    Responses in unit ``z``; voxels that are unusable in any run are left out and counted
+
+    Raises
+    ------
+    InputMalformedError : no voxel is usable in a run; a session has fewer than two trials
+    DesignError : see the estimators
+    """
+    blocks: list[FloatArray] = []
+    usable = np.ones(len(voxels), dtype=bool)
+    for run in runs:
+        values, good = estimate_run(run, estimator)
+        if not good.any():
+            raise InputMalformedError(
+                f"{run.label}: all {len(good)} voxels of the masks are constant, zero or not finite",
+                "Check that the masks lie on this BOLD series' brain, and that the series is complete",
+            )
+        blocks.append(values)
+        usable &= good
+    values = np.concatenate(blocks)[:, usable]
+    scored, varying = zscore_within(values, trials.session_index)
+    usable[np.flatnonzero(usable)[~varying]] = False
+    if not usable.any():
+        raise InputMalformedError(
+            f"None of the {len(usable)} voxels of the masks is usable in every run",
+            "Check the runs' signal; leave out bad sessions with --session-label",
+        )
+    return Responses(
+        values=scored[:, varying],
+        trials=trials,
+        voxels=voxels.take(usable),
+        estimator=estimator,
+        unit="z",
+        dropped_voxels=int((~usable).sum()),
+    )
+
+
+def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> tuple[FloatArray, BoolArray]:
+    """Values z-scored per voxel within each group of rows.
+
+    Parameters
+    ----------
+    values : (n_trials, n_voxels)
+    groups : (n_trials,) group numbers, such as the session's
+
+    Returns
+    -------
+    (n_trials, n_voxels) float32, 0 where a voxel does not vary in a group; and (n_voxels,) whether
+    it varies in every group
+
+    Raises
+    ------
+    InputMalformedError : a group has fewer than two rows
+    """
+    scored = np.empty_like(values)
+    varying = np.ones(values.shape[1], dtype=bool)
+    for group in np.unique(groups):
+        rows = groups == group
+        if rows.sum() < 2:
+            raise InputMalformedError(
+                "A session has a single trial, which cannot be z-scored",
+                "Leave the session out with --session-label",
+            )
+        block = values[rows].astype(np.float64)
+        spread = block.std(axis=0, ddof=1)
+        good = spread > 0
+        scored[rows] = (block - block.mean(axis=0)) / np.where(good, spread, 1)
+        varying &= good
+    return scored, varying

@@ -1,0 +1,233 @@
+"""The data structures that travel between rooms; this module imports none of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+ALL_VOXELS = "all"
+_HEMISPHERE = re.compile(r"^(?:LH|RH|lh|rh|L_|R_|left|right|Left|Right)[-_.]?(?=\w)")
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One row a presentation, in order of session, run and onset.
+
+    Attributes
+    ----------
+    table : n_trials rows with at least
+
+        - ``session``, ``run`` (str, "" where the dataset has none)
+        - ``onset``, ``duration`` (float, seconds from the run's first volume)
+        - ``stimulus`` (str, the identity by which repeats are found)
+
+        and whatever other columns the events had.
+    """
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Distinct stimuli, in order of first presentation."""
+        return tuple(str(stimulus) for stimulus in self.table["stimulus"].unique())
+
+    @property
+    def stimulus_index(self) -> IntArray:
+        """(n_trials,) position of each trial's stimulus in ``stimuli``."""
+        return np.asarray(pd.factorize(self.table["stimulus"])[0], dtype=np.int64)
+
+    @property
+    def session_index(self) -> IntArray:
+        """(n_trials,) number of each trial's session, from 0."""
+        return np.asarray(pd.factorize(self.table["session"])[0], dtype=np.int64)
+
+    @property
+    def run_index(self) -> IntArray:
+        """(n_trials,) number of each trial's run, from 0, over all sessions."""
+        keys = self.table["session"].astype(str) + "\0" + self.table["run"].astype(str)
+        return np.asarray(pd.factorize(keys)[0], dtype=np.int64)
+
+    def take(self, rows: IntArray | BoolArray) -> Trials:
+        """The trials of some rows (indices or a mask)."""
+        return Trials(
+            self.table.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows].reset_index(drop=True)
+        )
+
+
+@dataclass(frozen=True)
+class VoxelSpace:
+    """Where the columns of a response matrix lie.
+
+    Attributes
+    ----------
+    ijk : (n_voxels, 3) voxel indices, in C order of the volume
+    affine : (4, 4) voxel indices to millimetres
+    shape : the volume's three dimensions
+    roi_names : the ROIs' names, one a mask
+    membership : (n_rois, n_voxels); a voxel may belong to several ROIs, or to none
+    space : BIDS ``space`` label
+    """
+
+    ijk: IntArray
+    affine: NDArray[np.float64]
+    shape: tuple[int, int, int]
+    roi_names: tuple[str, ...]
+    membership: BoolArray
+    space: str
+
+    def __len__(self) -> int:
+        return len(self.ijk)
+
+    def take(self, voxels: BoolArray) -> VoxelSpace:
+        """The space of some voxels; ROIs that keep no voxel stay, empty."""
+        return replace(self, ijk=self.ijk[voxels], membership=self.membership[:, voxels])
+
+    def roi_sets(self) -> tuple[RoiSet, ...]:
+        """ROIs to report on: masks of both hemispheres joined under one name, then all voxels.
+
+        A set without a voxel is left out; ``LHPPA`` and ``RHPPA`` become ``PPA``.
+        """
+        joined: dict[str, BoolArray] = {}
+        for name, mask in zip(self.roi_names, self.membership, strict=True):
+            key = _HEMISPHERE.sub("", name)
+            joined[key] = joined[key] | mask if key in joined else mask
+        sets = [RoiSet(name, mask) for name, mask in joined.items() if mask.any()]
+        if len(sets) != 1 or not sets[0].voxels.all():
+            sets.append(RoiSet(ALL_VOXELS, np.ones(len(self), dtype=bool)))
+        return tuple(sets)
+
+
+@dataclass(frozen=True)
+class RoiSet:
+    """A named set of voxels to report on.
+
+    Attributes
+    ----------
+    name : the region's name without its hemisphere, or ``all``
+    voxels : (n_voxels,) mask over a ``VoxelSpace``
+    """
+
+    name: str
+    voxels: BoolArray
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Single-trial responses.
+
+    Attributes
+    ----------
+    values : (n_trials, n_voxels) float32, in ``unit``
+    trials : the rows
+    voxels : the columns
+    estimator : ``lsa``, ``lss`` or ``tr34``
+    unit : ``percent`` signal change, or ``z`` within session
+    dropped_voxels : how many voxels of the masks were left out as constant or not finite
+    """
+
+    values: FloatArray
+    trials: Trials
+    voxels: VoxelSpace
+    estimator: str
+    unit: str
+    dropped_voxels: int = 0
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """One layer's activations.
+
+    Attributes
+    ----------
+    name : the node's name in torchvision
+    values : (n_images, n_units) float32, possibly memory-mapped
+    """
+
+    name: str
+    values: FloatArray
+
+
+@dataclass(frozen=True)
+class Features:
+    """Activations of several layers to the same images.
+
+    Attributes
+    ----------
+    stimuli : the images' identities, one a row
+    layers : in the order asked for
+    """
+
+    stimuli: tuple[str, ...]
+    layers: tuple[LayerFeatures, ...]
+
+    def rows_of(self, stimuli: Sequence[str]) -> IntArray:
+        """(n,) row of each of some stimuli; KeyError for one that is not there."""
+        row = {stimulus: number for number, stimulus in enumerate(self.stimuli)}
+        return np.array([row[stimulus] for stimulus in stimuli], dtype=np.int64)
+
+    def take(self, rows: IntArray) -> Features:
+        """The features of some rows, in memory."""
+        return Features(
+            tuple(self.stimuli[row] for row in rows),
+            tuple(LayerFeatures(layer.name, layer.values[rows]) for layer in self.layers),
+        )
+
+
+@dataclass(frozen=True)
+class StimulusSet:
+    """Images and what is known of them.
+
+    Attributes
+    ----------
+    name : short alphanumeric name of the set
+    table : one row an image with ``stimulus`` (identity), ``path`` (str, readable file) and,
+        where known, ``label`` (category); other columns may follow
+    """
+
+    name: str
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Identities, in row order."""
+        return tuple(str(stimulus) for stimulus in self.table["stimulus"])
+
+    def sorted(self) -> StimulusSet:
+        """The same images in order of their identities."""
+        return StimulusSet(self.name, self.table.sort_values("stimulus", ignore_index=True))
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Synthetic responses; no human was scanned for them.
+
+    Attributes
+    ----------
+    values : (n_images, n_voxels) float32, in the unit of the responses the encoder was fitted on
+    table : one row an image with ``stimulus``, ``split`` (``test``, ``train`` or the extra set's
+        name), ``prediction`` (``encoder`` or ``out-of-fold``) and, where known, ``label``
+    voxels : the columns
+    """
+
+    values: FloatArray
+    table: pd.DataFrame
+    voxels: VoxelSpace
+
+
+Json = dict[str, Any]

@@ -1,0 +1,140 @@
+"""From responses and pictures to an encoder and its synthetic responses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..config import RunConfig
+from ..encoding import Encoder, EncoderFit, Folds, fit_encoder, make_folds
+from ..encoding.split import HeldOut
+from ..features.backbones import Backbone
+from ..structures import Features, Json, Responses, StimulusSet, Synthetic
+from .console import LOGGER
+from .runtime import generator, software
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """An encoder, how it was fitted, and what it says of the dataset's own stimuli.
+
+    Attributes
+    ----------
+    encoder : with its network at hand
+    fit : scores, choices and out-of-fold predictions
+    folds : of the training trials
+    synthetic : one row a stimulus, in order of first presentation
+    """
+
+    encoder: Encoder
+    fit: EncoderFit
+    folds: Folds
+    synthetic: Synthetic
+
+
+def fit_model(
+    config: RunConfig,
+    participant: str,
+    task: str,
+    responses: Responses,
+    held_out: HeldOut,
+    features: Features,
+    backbone: Backbone,
+) -> FittedModel:
+    """Fit on the training trials; predict test stimuli, and training stimuli out of fold."""
+    training = responses.trials.take(~held_out.is_test)
+    folds = make_folds(training, generator(config, participant, "folds"))
+    fit = fit_encoder(
+        features,
+        responses.values[~held_out.is_test],
+        features.rows_of(responses.trials.stimuli)[responses.trials.stimulus_index[~held_out.is_test]],
+        folds,
+        backbone.device,
+        progress=lambda layer: LOGGER.debug("fitted %s", layer),
+    )
+    card = _card(config, participant, task, responses, training.stimuli, fit, folds, backbone)
+    encoder = Encoder(fit.weights, fit.intercept, responses.voxels, card, backbone)
+    synthetic = _own_stimuli(encoder, fit, responses, features)
+    return FittedModel(encoder, fit, folds, synthetic)
+
+
+def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
+    """Responses to an extra image set, streamed through the network."""
+    paths = [Path(path) for path in images.table["path"]]
+    table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
+    return Synthetic(encoder.predict(paths, _BATCH), table, encoder.voxels)
+
+
+def _own_stimuli(
+    encoder: Encoder,
+    fit: EncoderFit,
+    responses: Responses,
+    features: Features,
+) -> Synthetic:
+    """One row a stimulus, in order of first presentation."""
+    is_training = np.zeros(len(features.stimuli), dtype=bool)
+    is_training[fit.training_rows] = True
+    values = np.empty((len(is_training), len(responses.voxels)), dtype=np.float32)
+    values[is_training] = fit.out_of_fold
+    values[~is_training] = encoder.predict_features(features.take(np.flatnonzero(~is_training)))
+    stimuli = responses.trials.stimuli
+    order = features.rows_of(stimuli)
+    values, is_training = values[order], is_training[order]
+    table = pd.DataFrame(
+        {
+            "stimulus": list(stimuli),
+            "split": np.where(is_training, "train", "test"),
+            "prediction": np.where(is_training, "out-of-fold", "encoder"),
+        }
+    )
+    return Synthetic(values, table.join(_constant_columns(responses)), responses.voxels)
+
+
+def _constant_columns(responses: Responses) -> pd.DataFrame:
+    """Events columns that have one value for all presentations of each stimulus; a row a stimulus."""
+    table = responses.trials.table
+    others = table.drop(columns=["session", "run", "onset", "duration"])
+    by_stimulus = others.groupby("stimulus", sort=False)
+    varies = by_stimulus.nunique(dropna=False).max() > 1
+    constant = list(varies.index[~varies])
+    repeated = len(table) > len(by_stimulus)
+    return (
+        by_stimulus[constant].first().reset_index(drop=True)
+        if repeated
+        else pd.DataFrame(index=range(len(table)))
+    )
+
+
+def _card(
+    config: RunConfig,
+    participant: str,
+    task: str,
+    responses: Responses,
+    training: tuple[str, ...],
+    fit: EncoderFit,
+    folds: Folds,
+    backbone: Backbone,
+) -> Json:
+    return {
+        "description": "Voxelwise encoding model: image to fMRI response",
+        "participant": participant,
+        "task": task,
+        "responses": responses.estimator,
+        "unit": responses.unit,
+        "backbone": backbone.identity(),
+        "n_training_trials": len(folds.labels),
+        "n_training_stimuli": len(training),
+        "training_stimuli": list(training),
+        "folds": folds.description,
+        "layer_selection": "per voxel, highest cross-validated R2 inside the training set",
+        "alphas": list(fit.alphas),
+        "n_alphas_at_edge": fit.n_alphas_at_edge,
+        "seed": config.random_seed,
+        "configuration_hash": config.content_hash(),
+        "software": software(),
+    }

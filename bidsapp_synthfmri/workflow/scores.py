@@ -1,0 +1,126 @@
+"""The participant level's tables of scores, from what the science rooms computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..config import RunConfig
+from ..encoding import EncoderFit
+from ..encoding.split import HeldOut
+from ..evaluation.accounting import Accounting, account
+from ..evaluation.comparison import Comparison
+from ..evaluation.reliability import Reliability, has_repeats, reliability, split_half
+from ..structures import FloatArray, Responses, RoiSet, Synthetic
+from ..synthesis.noise import noise_matched
+from .runtime import generator
+
+_NOISE_DRAWS = 20
+BOOTSTRAP_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one participant.
+
+    Attributes
+    ----------
+    reliability : None where nothing repeats
+    accounting : the five rows
+    encoding_table, reliability_table : long form, see derivatives/columns.py
+    """
+
+    reliability: Reliability | None
+    accounting: Accounting
+    encoding_table: pd.DataFrame
+    reliability_table: pd.DataFrame
+
+
+def evaluate(
+    config: RunConfig,
+    participant: str,
+    responses: Responses,
+    held_out: HeldOut,
+    synthetic: Synthetic,
+    fit: EncoderFit,
+) -> Evaluation:
+    """Reliability of all trials; the five rows on the test trials; encoding scores by ROI and layer."""
+    rois = responses.voxels.roi_sets()
+    index = responses.trials.stimulus_index
+    known = reliability(responses.values, index) if has_repeats(index) else None
+    comparison = _comparison(config, participant, responses, held_out, synthetic, known)
+    accounting = account(comparison, rois, generator(config, participant, "bootstrap"), BOOTSTRAP_DRAWS)
+    halves = None
+    if known is not None:
+        halves = split_half(responses.values, index, generator(config, participant, "split-half"))
+    return Evaluation(
+        reliability=known,
+        accounting=accounting,
+        encoding_table=_encoding_table(rois, fit, accounting),
+        reliability_table=_reliability_table(rois, known, halves),
+    )
+
+
+def _comparison(
+    config: RunConfig,
+    participant: str,
+    responses: Responses,
+    held_out: HeldOut,
+    synthetic: Synthetic,
+    known: Reliability | None,
+) -> Comparison:
+    test_rows = np.flatnonzero(synthetic.table["split"] == "test")
+    position = np.full(len(synthetic.table), -1)
+    position[test_rows] = np.arange(len(test_rows))
+    prediction = synthetic.values[test_rows]
+    samples = None
+    if known is not None:
+        rng = generator(config, participant, "noise")
+        samples = noise_matched(prediction, known.r, known.total_sd, _NOISE_DRAWS, rng)
+    return Comparison(
+        real=responses.values[held_out.is_test],
+        stimulus_index=position[responses.trials.stimulus_index[held_out.is_test]],
+        prediction=prediction,
+        samples=samples,
+        r=None if known is None else known.r,
+    )
+
+
+def _encoding_table(rois: Sequence[RoiSet], fit: EncoderFit, accounting: Accounting) -> pd.DataFrame:
+    rows: list[tuple[str, str, str, float, int]] = []
+    for roi in rois:
+        n_voxels = int(roi.voxels.sum())
+        for number, layer in enumerate(fit.layers):
+            share = float((fit.best_layer[roi.voxels] == number).mean())
+            rows += [
+                (roi.name, layer, "cv_r", _mean(fit.cv_r[number], roi), n_voxels),
+                (roi.name, layer, "cv_r2", _mean(fit.cv_r2[number], roi), n_voxels),
+                (roi.name, layer, "share_of_voxels", share, n_voxels),
+            ]
+        rows.append((roi.name, "best", "test_r", _mean(accounting.voxels.synthetic_real, roi), n_voxels))
+    return pd.DataFrame(rows, columns=["roi", "layer", "metric", "value", "n_voxels"])
+
+
+def _reliability_table(
+    rois: Sequence[RoiSet], known: Reliability | None, halves: FloatArray | None
+) -> pd.DataFrame:
+    columns = ["roi", "metric", "value", "n_voxels", "n_stimuli", "n_trials"]
+    if known is None or halves is None:
+        return pd.DataFrame(columns=columns)
+    metrics = {"ncsnr": known.ncsnr, "r": known.r, "noise_ceiling": known.noise_ceiling, "split_half": halves}
+    rows = [
+        (roi.name, metric, _mean(values, roi), int(roi.voxels.sum()), known.n_repeated, known.n_trials)
+        for roi in rois
+        for metric, values in metrics.items()
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _mean(values: FloatArray, roi: RoiSet) -> float:
+    """Mean over the ROI's voxels in which the value is defined; NaN where there is none."""
+    chosen = values[roi.voxels]
+    chosen = chosen[np.isfinite(chosen)]
+    return float(chosen.mean(dtype=np.float64)) if len(chosen) else float("nan")

@@ -1,0 +1,174 @@
+"""Decoding experiments: fair comparisons, guards, and what is left out with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from bidsapp_synthfmri.decoding import LabelledResponses, ParticipantData, decode, score
+from bidsapp_synthfmri.decoding.training_sets import growing_subsets, noise_sd, random_ranks
+from bidsapp_synthfmri.errors import InputMalformedError
+from bidsapp_synthfmri.structures import RoiSet
+
+Simulate = Callable[..., ParticipantData]
+
+
+def _relabel(part: LabelledResponses, change: dict[str, str | None]) -> LabelledResponses:
+    return replace(part, labels=tuple(change.get(str(label), label) for label in part.labels))
+
+
+def test_every_cell_is_tested_on_the_same_trials(simulate: Simulate) -> None:
+    data = simulate(0)
+    decoded = decode(data, np.random.default_rng(0))
+    cells = decoded.cells
+    assert (decoded.counts.sum(axis=2) == 3).all()
+    assert set(cells["training"]) == {"real", "synthetic_same", "synthetic_more"}
+    assert set(cells["roi"]) == {"PPA", "all"}
+    own = cells[(cells["roi"] == "all") & (cells["training"] == "real")]
+    more = cells[(cells["roi"] == "all") & (cells["training"] == "synthetic_more")]
+    assert own["n_training"].tolist() == [20, 40, 80]
+    assert more["n_training"].tolist() == [20, 40, 80, 160]
+    assert own["full"].tolist() == [False, False, True]
+
+
+def test_subsets_are_nested_keep_class_shares_and_agree_between_sets(simulate: Simulate) -> None:
+    data = simulate(1)
+    ranks = random_ranks([data.real, data.synthetic[0]], np.random.default_rng(0))
+    subsets = growing_subsets(data.real, data.real.n_stimuli, ranks)
+    for (_, smaller), (_, larger) in pairwise(subsets):
+        assert set(smaller) < set(larger)
+    labels = np.array(data.real.labels)[subsets[0][1]]
+    assert np.unique(labels, return_counts=True)[1].tolist() == [5, 5, 5, 5]
+    same = growing_subsets(data.synthetic[0], data.real.n_stimuli, ranks)
+    assert [rows.tolist() for _, rows in same] == [rows.tolist() for _, rows in subsets]
+
+
+def test_separable_categories_are_found_from_real_and_from_synthetic_training(simulate: Simulate) -> None:
+    data = simulate(2, separation=2.5)
+    scores = score(decode(data, np.random.default_rng(0)), np.random.default_rng(1)).table
+    full = scores[scores["full"]]
+    assert (full["p"] < 0.01).all()
+    assert (full["p_fdr"] < 0.01).all()
+    assert (full["ci_low"] > full["chance"]).all()
+    assert full["chance"].to_numpy() == pytest.approx(0.25, abs=0.02)
+
+
+def _standardised_accuracy(data: ParticipantData, reference: LabelledResponses) -> float:
+    """Synthetic set standardised by itself, test trials by a reference set, penalty from the set alone."""
+    own, other = data.synthetic[0].values, reference.values
+    alone = replace(
+        data,
+        real=replace(data.synthetic[0], name="real", values=(own - own.mean(axis=0)) / own.std(axis=0)),
+        synthetic=(),
+        test=replace(data.test, values=(data.test.values - other.mean(axis=0)) / other.std(axis=0)),
+    )
+    return _full_accuracy(alone, "real")
+
+
+def _full_accuracy(data: ParticipantData, training: str) -> float:
+    table = score(decode(data, np.random.default_rng(0)), np.random.default_rng(1), 10, 10).table
+    chosen = table[table["full"] & (table["roi"] == "all") & (table["training"] == training)]
+    return float(chosen["accuracy"].iloc[0])
+
+
+def test_noise_scale_beats_standardising_synthetic_responses(simulate: Simulate) -> None:
+    """The reason for the scale that ``decode`` documents; means over ten simulated participants."""
+    people = [simulate(seed, separation=0.8, n_test=60) for seed in range(10)]
+    ours = np.mean([_full_accuracy(data, "synthetic_same") for data in people])
+    by_itself = np.mean([_standardised_accuracy(data, data.synthetic[0]) for data in people])
+    by_real = np.mean([_standardised_accuracy(data, data.real) for data in people])
+    assert ours > by_itself + 0.05
+    assert ours > by_real
+
+
+def test_noise_sd_is_that_of_trials_about_their_prediction() -> None:
+    rng = np.random.default_rng(0)
+    signal, sd = rng.standard_normal((4000, 3)), np.array([0.5, 1.0, 2.0])
+    names, labels = tuple(f"s{i}" for i in range(4000)), ("a",) * 4000
+    real = LabelledResponses(
+        "real", (signal + sd * rng.standard_normal(signal.shape)).astype("f4"), names, labels
+    )
+    same = LabelledResponses("synthetic_same", signal.astype("f4")[::-1], names[::-1], labels)
+    test = LabelledResponses("test", real.values[:1], ("other",), ("a",))
+    found = noise_sd(ParticipantData("01", real, (same,), test, ()))
+    # The sd of 4,000 draws has a standard error of 1.1%.
+    np.testing.assert_allclose(found, sd, rtol=0.05)
+
+
+def test_test_stimulus_in_any_training_set_is_refused(simulate: Simulate) -> None:
+    data = simulate(3)
+    more = data.synthetic[1]
+    leaked = replace(more, stimuli=(data.test.stimuli[0], *more.stimuli[1:]))
+    with pytest.raises(InputMalformedError, match=r"1 test stimuli .*'synthetic_more'.*'test0000'"):
+        replace(data, synthetic=(data.synthetic[0], leaked))
+
+
+def test_voxels_that_do_not_agree_are_refused(simulate: Simulate) -> None:
+    data = simulate(3)
+    with pytest.raises(InputMalformedError, match="different numbers of voxels"):
+        replace(data, test=replace(data.test, values=data.test.values[:, 1:]))
+
+
+def test_stimulus_with_two_labels_is_refused() -> None:
+    with pytest.raises(InputMalformedError, match="'s' of set 'real' has two labels"):
+        LabelledResponses("real", np.zeros((2, 1), "f4"), ("s", "s"), ("a", "b"))
+
+
+def test_one_class_is_skipped_with_a_sentence_and_empty_tables(simulate: Simulate) -> None:
+    data = simulate(4)
+    one = replace(data, test=_relabel(data.test, {f"class{k}": "class0" for k in range(4)}))
+    decoded = decode(one, np.random.default_rng(0))
+    scores = score(decoded, np.random.default_rng(1))
+    assert len(scores.table) == len(scores.contrasts) == len(scores.confusion) == 0
+    assert "accuracy" in scores.table.columns
+    assert "was not decoded: 1 of 1 categories" in scores.skipped[0]
+
+
+def test_no_labels_at_all_are_skipped_with_a_sentence(simulate: Simulate) -> None:
+    data = simulate(4)
+    none = {f"class{k}": None for k in range(4)}
+    bare = replace(data, real=_relabel(data.real, none), test=_relabel(data.test, none))
+    assert any("was not decoded" in sentence for sentence in decode(bare, np.random.default_rng(0)).skipped)
+
+
+def test_unlabelled_stimuli_are_counted_and_left_out(simulate: Simulate) -> None:
+    data = simulate(5)
+    decoded = decode(replace(data, test=_relabel(data.test, {"class1": None})), np.random.default_rng(0))
+    assert decoded.classes == ("class0", "class2", "class3")
+    assert any("6 test stimuli have no label" in sentence for sentence in decoded.skipped)
+    assert not any(stimulus == "test0001" for stimulus in decoded.stimuli)
+
+
+def test_rare_class_is_left_out_of_every_training_set(simulate: Simulate) -> None:
+    data = simulate(6)
+    rare = tuple(
+        "class0" if label == "class3" and number > 12 else label
+        for number, label in enumerate(data.real.labels)
+    )
+    own = tuple(replace(p, labels=rare) if p.name == "synthetic_same" else p for p in data.synthetic)
+    decoded = decode(
+        replace(data, real=replace(data.real, labels=rare), synthetic=own), np.random.default_rng(0)
+    )
+    assert decoded.classes == ("class0", "class1", "class2")
+    assert any("1 of 4 categories lack" in sentence for sentence in decoded.skipped)
+
+
+def test_extra_set_of_other_categories_is_left_out_not_the_categories(simulate: Simulate) -> None:
+    data = simulate(7)
+    other = _relabel(data.synthetic[1], {f"class{k}": f"other{k}" for k in range(1, 4)})
+    decoded = decode(replace(data, synthetic=(data.synthetic[0], other)), np.random.default_rng(0))
+    assert len(decoded.classes) == 4
+    assert "synthetic_more" not in set(decoded.cells["training"])
+    assert any("'synthetic_more' was left out" in sentence for sentence in decoded.skipped)
+
+
+def test_empty_roi_is_left_out_with_a_sentence(simulate: Simulate) -> None:
+    data = simulate(8)
+    empty = RoiSet("OPA", np.zeros(60, dtype=bool))
+    decoded = decode(replace(data, rois=(empty, *data.rois)), np.random.default_rng(0))
+    assert set(decoded.cells["roi"]) == {"PPA", "all"}
+    assert any("ROI OPA has no voxels" in sentence for sentence in decoded.skipped)

@@ -1,0 +1,133 @@
+"""What was written is what is read, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bidsapp_synthfmri.derivatives import names, participant
+from bidsapp_synthfmri.derivatives.images import roi_combinations
+from bidsapp_synthfmri.derivatives.reader import (
+    load_group,
+    load_map,
+    load_participant,
+    participants_written,
+)
+from bidsapp_synthfmri.errors import InputMalformedError
+
+
+@pytest.mark.parametrize("with_sessions", [True, False])
+def test_a_participant_reads_back_exactly(tmp_path: Path, make, write, with_sessions: bool) -> None:
+    given = make(3, with_sessions=with_sessions)
+    write(tmp_path, given)
+
+    read = load_participant(tmp_path, "01")
+
+    assert (read.participant, read.task, read.space) == ("01", "scenes", "T1w")
+    assert participants_written(tmp_path) == ("01",)
+    np.testing.assert_array_equal(read.responses.values, given.responses.values)
+    assert read.responses.values.dtype == np.float32
+    assert (read.responses.estimator, read.responses.unit, read.responses.dropped_voxels) == ("lss", "z", 3)
+    np.testing.assert_array_equal(read.splits, given.splits)
+    np.testing.assert_array_equal(read.synthetic.values, given.synthetic.values)
+    pd.testing.assert_frame_equal(read.synthetic.table, given.synthetic.table)
+    (extra,) = read.extra
+    assert extra.table["split"][0] == "Objects"
+    np.testing.assert_array_equal(extra.values, given.extra.values)
+    for name in ("encoding", "accounting", "reliability"):
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(given, name), check_exact=True)
+    assert read.summary == given.summary
+    assert read.card == given.card
+    assert names.ENCODER.path(tmp_path, names.Place("01", "scenes")).read_bytes() == given.encoder
+
+
+def test_trials_keep_their_columns_and_missing_values(tmp_path: Path, make, write) -> None:
+    given = make(with_sessions=False)
+    write(tmp_path, given)
+
+    trials = load_participant(tmp_path, "01").responses.trials
+
+    before = given.responses.trials.table.rename(columns={"split": "events_split"})
+    pd.testing.assert_frame_equal(trials.table[before.columns], before, check_exact=True)
+    assert list(trials.table.columns[:5]) == ["session", "run", "onset", "duration", "stimulus"]
+    assert set(trials.table["session"]) == {""}
+
+
+def test_values_are_memory_mapped_and_legible_to_nibabel(tmp_path: Path, make, write) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+
+    image = nib.load(writer.path(names.RESPONSES))
+
+    assert isinstance(load_participant(tmp_path, "01").responses.values, np.memmap)
+    rows, columns = image.header.get_axis(0), image.header.get_axis(1)
+    assert rows.name[1] == 'ses-01 run-01 pictures/n01 "quoted" é.JPEG'
+    np.testing.assert_array_equal(columns.voxel, given.voxels.ijk)
+    np.testing.assert_array_equal(columns.affine, given.voxels.affine)
+
+
+@pytest.mark.parametrize("rois", [("LHPPA", "RHPPA", "LHRSC", "empty"), ("one", "two"), ()])
+def test_voxels_keep_overlapping_empty_and_no_rois(tmp_path: Path, make, write, rois) -> None:
+    given = make(5, rois=rois).voxels
+    write(tmp_path, make(5, rois=rois))
+
+    read = load_participant(tmp_path, "01").voxels
+
+    assert read.roi_names == given.roi_names == rois
+    np.testing.assert_array_equal(read.membership, given.membership)
+    np.testing.assert_array_equal(read.ijk, given.ijk)
+    np.testing.assert_array_equal(read.affine, given.affine)
+    assert (read.shape, read.space) == (given.shape, given.space)
+
+
+def test_a_combination_is_named_after_its_rois(make) -> None:
+    voxels = make().voxels
+    index, combinations = roi_combinations(voxels)
+
+    for voxel, inside in enumerate(voxels.membership.T):
+        members = [name for name, member in zip(voxels.roi_names, inside, strict=True) if member]
+        assert combinations[index[voxel] - 1] == ("+".join(members) or "n/a")
+
+
+def test_an_roi_whose_name_would_be_ambiguous_is_refused(make) -> None:
+    voxels = make().voxels
+    with pytest.raises(InputMalformedError, match="Rename its mask"):
+        roi_combinations(replace(voxels, roi_names=("a+b", *voxels.roi_names[1:])))
+
+
+def test_maps_read_back_per_voxel(tmp_path: Path, make, write) -> None:
+    given = make()
+    write(tmp_path, given)
+    results = load_participant(tmp_path, "01")
+
+    for output, key in ((names.NCSNR, "ncsnr"), (names.RELIABILITY, "r"), (names.ENCODER_R, "encoder_r")):
+        np.testing.assert_array_equal(load_map(tmp_path, results, output), given.maps[key])
+    layers = load_map(tmp_path, results, names.BEST_LAYER)
+    np.testing.assert_array_equal(layers - 1, given.maps["best_layer"])
+
+
+def test_the_group_reads_back(output_tree: Path, decoding: pd.DataFrame) -> None:
+    read = load_group(output_tree)
+
+    assert participants_written(output_tree) == ("01", "02")
+    pd.testing.assert_frame_equal(read.decoding, decoding, check_exact=True)
+    pd.testing.assert_frame_equal(read.contrasts, decoding, check_exact=True)
+    assert list(read.confusion.columns) == list(decoding.columns)
+    assert len(read.confusion) == 0
+    assert read.summary == {"participants": ["01", "02"]}
+
+
+def test_a_second_run_leaves_no_image_set_that_it_does_not_have(tmp_path: Path, make, write) -> None:
+    writer = write(tmp_path, make())
+    participant.begin_participant(writer)
+    assert participants_written(tmp_path) == ()
+
+    participant.write_summary(writer, {})
+
+    assert load_participant(tmp_path, "01").extra == ()
+    assert not list(tmp_path.rglob("*syntheticObjects*"))

@@ -1,0 +1,216 @@
+"""Pages stand alone, parse, name their figures for those who cannot see them, and trust no text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults
+from bidsapp_synthfmri.reports.failure import failure_page
+from bidsapp_synthfmri.reports.group import group_page
+from bidsapp_synthfmri.reports.page import Page
+from bidsapp_synthfmri.reports.participant import participant_page
+
+HOSTILE = "<script>alert('$x_1$')</script>\"&"
+_VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class _Checked(HTMLParser):
+    """Collects tags, and what is wrong with their nesting or their references."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        for key in ("src", "href"):
+            target = found.get(key) or "#"
+            if not target.startswith(("#", "data:")):
+                self.wrong.append(f"{tag} refers to {target}")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> closes nothing")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def _parsed(page: Page) -> _Checked:
+    checked = _Checked()
+    checked.feed(page.html)
+    checked.close()
+    return checked
+
+
+@pytest.fixture(scope="session")
+def pages(
+    participant_results: ParticipantResults,
+    participant_without_repeats: ParticipantResults,
+    group_results: GroupResults,
+    group_skipped: GroupResults,
+) -> dict[str, Page]:
+    return {
+        "participant": participant_page(participant_results),
+        "without repeats": participant_page(participant_without_repeats),
+        "group": group_page(group_results),
+        "skipped": group_page(group_skipped),
+        "failure": failure_page("01", "bold.nii.gz is truncated", "Fetch it again", "logs/crash-01.txt"),
+    }
+
+
+NAMES = ["participant", "without repeats", "group", "skipped", "failure"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_is_balanced_and_refers_to_nothing_outside(pages: dict[str, Page], name: str) -> None:
+    checked = _parsed(pages[name])
+    assert checked.wrong == []
+    assert checked.open == []
+    assert "script" not in {tag for tag, _ in checked.tags}
+    assert not re.search(r"url\((?!#)|@import", pages[name].html)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_identifiers_are_unique_and_references_resolve(pages: dict[str, Page], name: str) -> None:
+    tags = _parsed(pages[name]).tags
+    identifiers = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(identifiers) == len(set(identifiers))
+    targets = {target for _, attrs in tags if (target := attrs.get("href") or "").startswith("#")}
+    targets |= {f"#{found}" for found in re.findall(r"url\(#([^)]+)\)", pages[name].html)}
+    assert targets <= {f"#{identifier}" for identifier in identifiers}
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [
+        ("participant", ["accounting", "layers"]),
+        ("without repeats", ["accounting", "layers"]),
+        ("group", ["decoding", "learning", "confusion"]),
+        ("skipped", []),
+        ("failure", []),
+    ],
+)
+def test_every_figure_has_alternative_text_and_caption(
+    pages: dict[str, Page], name: str, figures: list[str]
+) -> None:
+    page = pages[name]
+    assert [figure.name for figure in page.figures] == figures
+    drawings = [attrs for tag, attrs in _parsed(page).tags if tag == "svg"]
+    assert [drawing["role"] for drawing in drawings] == ["img"] * len(figures)
+    assert [drawing["aria-label"] for drawing in drawings] == [figure.alt for figure in page.figures]
+    for figure in page.figures:
+        assert len(figure.alt) > 80
+        assert figure.caption
+        assert figure.name.isalnum()
+
+
+def test_figure_files_are_svg_in_plain_colours_without_a_date(pages: dict[str, Page]) -> None:
+    for figure in pages["group"].figures:
+        root = ElementTree.fromstring(figure.svg)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "var(" not in figure.svg
+        assert "<metadata" not in figure.svg
+        assert "dc:date" not in figure.svg
+
+
+def test_page_colours_of_figures_follow_the_scheme(pages: dict[str, Page]) -> None:
+    page = pages["participant"].html
+    drawing = page[page.index("<svg") : page.index("</svg>")]
+    assert "var(--fig-ink)" in drawing
+    assert "#0072b2" not in drawing
+    for used in set(re.findall(r"var\((--[a-z-]+)\)", page)):
+        assert f"{used}:" in page, f"{used} is used and never set"
+
+
+def test_pages_are_the_same_twice(group_results: GroupResults, pages: dict[str, Page]) -> None:
+    assert group_page(group_results) == pages["group"]
+
+
+def test_hostile_names_are_escaped_everywhere(
+    participants_of: Callable[[dict[str, int]], ParticipantResults],
+    group_of: Callable[..., GroupResults],
+) -> None:
+    results = participants_of({HOSTILE: 40, "all": 80})
+    summary = {**results.summary, "notes": [HOSTILE], "command": HOSTILE, "test_rule": HOSTILE}
+    participant = participant_page(replace(results, summary=summary))
+    group = group_of(["01", HOSTILE], [HOSTILE, "all"])
+    texts = {"classes": [HOSTILE], "skipped": [HOSTILE], "label_source": HOSTILE}
+    grouped = group_page(replace(group, summary={**group.summary, **texts}))
+    failed = failure_page(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    for page in (participant, grouped, failed):
+        assert "<script" not in page.html
+        checked = _parsed(page)
+        assert checked.wrong == []
+        assert HOSTILE in "".join(checked.text)
+        for figure in page.figures:
+            assert HOSTILE in "".join(ElementTree.fromstring(figure.svg).itertext())
+
+
+def test_notes_come_before_the_findings(pages: dict[str, Page]) -> None:
+    html = pages["participant"].html
+    assert 0 < html.index("Weights are random") < html.index('id="findings"')
+
+
+def test_random_weights_are_named_even_without_a_note(participant_results: ParticipantResults) -> None:
+    silent = {**participant_results.summary, "notes": []}
+    assert "weights are random" in participant_page(replace(participant_results, summary=silent)).html
+    trained = {**silent, "weights": "imagenet"}
+    assert "random, not trained" not in participant_page(replace(participant_results, summary=trained)).html
+
+
+def test_rows_without_repeats_are_shown_as_missing(pages: dict[str, Page]) -> None:
+    html = pages["without repeats"].html
+    assert "Too few test images were shown more than once" in html
+    assert "<td>n/a</td>" in html
+    assert not re.search(r"\bnan\b", html, re.IGNORECASE)
+
+
+def test_skipped_decoding_is_explained(pages: dict[str, Page]) -> None:
+    html = pages["skipped"].html
+    assert "No decoder was trained" in html
+    assert "Decoding was skipped: the images have no labels." in html
+
+
+def test_one_participant_is_not_called_a_population(group_of: Callable[..., GroupResults]) -> None:
+    html = group_page(group_of(["01"], ["all"])).html
+    assert "They say nothing of how often other people would show the same" in html
+    assert "mean over participants" not in html
+
+
+def test_a_summary_with_little_in_it_makes_a_page(participant_results: ParticipantResults) -> None:
+    page = participant_page(replace(participant_results, summary={"weights": None}))
+    assert _parsed(page).wrong == []
+
+
+def test_nothing_computed_makes_a_page(participant_results: ParticipantResults) -> None:
+    empty = replace(
+        participant_results,
+        accounting=participant_results.accounting.assign(value=math.nan, ci_low=math.nan, ci_high=math.nan),
+        encoding=participant_results.encoding.iloc[:0],
+        reliability=participant_results.reliability.iloc[:0],
+    )
+    page = participant_page(empty)
+    assert page.figures == ()
+    assert "none of the five rows could be computed" in page.html
+
+
+def test_failure_page_says_what_to_do_and_where_to_look(pages: dict[str, Page]) -> None:
+    for text in ("bold.nii.gz is truncated", "Fetch it again", "logs/crash-01.txt"):
+        assert text in pages["failure"].html

@@ -1,0 +1,98 @@
+"""Runs to responses: percent signal change, z-scores, unusable voxels counted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bidsapp_synthfmri.errors import InputMalformedError
+from bidsapp_synthfmri.responses.design import frame_times, trial_regressors
+from bidsapp_synthfmri.responses.estimate import (
+    RunData,
+    estimate_responses,
+    estimate_run,
+    zscore_within,
+)
+from bidsapp_synthfmri.structures import Trials, VoxelSpace
+
+N_VOLUMES, N_TRIALS, N_VOXELS, TR = 60, 9, 7, 2.0
+ONSETS = 6.0 + 10 * np.arange(N_TRIALS)
+
+
+def voxel_space(n_voxels: int = N_VOXELS) -> VoxelSpace:
+    ijk = np.column_stack([np.arange(n_voxels), np.zeros((n_voxels, 2), dtype=int)])
+    member = np.ones((1, n_voxels), dtype=bool)
+    return VoxelSpace(ijk, np.eye(4), (n_voxels, 1, 1), ("LHPPA",), member, "T1w")
+
+
+def run(amplitudes: np.ndarray, baseline: float = 800.0, label: str = "run-01") -> RunData:
+    times = frame_times(N_VOLUMES, TR, 0.0)
+    signal = trial_regressors(ONSETS, np.ones(N_TRIALS), times) @ amplitudes
+    bold = (baseline * (1 + signal / 100)).astype(np.float32)
+    return RunData(label, bold, ONSETS, np.ones(N_TRIALS), np.empty((N_VOLUMES, 0)), TR, 0.0)
+
+
+def trials(n_runs: int, sessions: list[str]) -> Trials:
+    rows = [
+        {"session": sessions[r], "run": f"{r:02d}", "onset": t, "duration": 1.0, "stimulus": f"{r}_{i}"}
+        for r in range(n_runs)
+        for i, t in enumerate(ONSETS)
+    ]
+    return Trials(pd.DataFrame(rows))
+
+
+def test_responses_are_percent_of_the_mean():
+    amplitudes = np.random.default_rng(0).standard_normal((N_TRIALS, N_VOXELS))
+    for baseline in (300.0, 12000.0):
+        values, usable = estimate_run(run(amplitudes, baseline), "lsa")
+        assert usable.all()
+        # The run's mean exceeds the baseline by the mean signal, under 1 %; float32 adds 1e-4.
+        np.testing.assert_allclose(values, amplitudes, rtol=0.02, atol=5e-3)
+
+
+def test_unusable_voxels_are_counted_and_left_out_of_every_run():
+    rng = np.random.default_rng(1)
+    first, second = (run(rng.standard_normal((N_TRIALS, N_VOXELS))) for _ in range(2))
+    first.bold[:, 1] = 500  # constant
+    first.bold[3, 2] = np.nan
+    second.bold[:, 4] = 0
+    responses = estimate_responses([first, second], trials(2, ["01", "02"]), voxel_space(), "lsa")
+    assert responses.dropped_voxels == 3
+    assert responses.values.shape == (2 * N_TRIALS, 4)
+    assert responses.voxels.ijk[:, 0].tolist() == [0, 3, 5, 6]
+    assert np.isfinite(responses.values).all()
+
+
+def test_a_run_without_any_usable_voxel_is_refused_by_name():
+    empty = run(np.zeros((N_TRIALS, N_VOXELS)), label="ses-02 run-07")
+    with pytest.raises(InputMalformedError, match="ses-02 run-07: all 7 voxels"):
+        estimate_responses([empty], trials(1, ["01"]), voxel_space(), "lsa")
+
+
+def test_zscore_is_within_session():
+    rng = np.random.default_rng(2)
+    runs = [run(rng.standard_normal((N_TRIALS, N_VOXELS)) + 3 * r) for r in range(4)]
+    table = trials(4, ["01", "01", "02", "02"])
+    responses = estimate_responses(runs, table, voxel_space(), "lsa")
+    for session in ("01", "02"):
+        block = responses.values[(table.table["session"] == session).to_numpy()]
+        np.testing.assert_allclose(block.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(block.std(axis=0, ddof=1), 1, rtol=1e-5)
+    assert responses.unit == "z"
+
+
+def test_runs_are_taken_one_at_a_time():
+    alive: list[int] = []
+
+    def stream():
+        for number in range(3):
+            alive.append(number)
+            yield run(np.random.default_rng(number).standard_normal((N_TRIALS, N_VOXELS)))
+            assert alive == list(range(number + 1))
+
+    responses = estimate_responses(stream(), trials(3, ["01"] * 3), voxel_space(), "tr34")
+    assert len(responses.values) == 3 * N_TRIALS
+
+
+def test_a_session_of_one_trial_is_refused():
+    with pytest.raises(InputMalformedError, match="single trial"):
+        zscore_within(np.ones((3, 2), dtype=np.float32), np.array([0, 0, 1]))
