@@ -19,6 +19,11 @@ ALL_VOXELS = "all"
 _HEMISPHERE = re.compile(r"^(?:LH|RH|lh|rh|L_|R_|left|right|Left|Right)[-_.]?(?=\w)")
 
 
+def without_hemisphere(roi: str) -> str:
+    """A mask's name without its hemisphere: ``LHPPA`` and ``RHPPA`` are both ``PPA``."""
+    return _HEMISPHERE.sub("", roi)
+
+
 @dataclass(frozen=True)
 class Trials:
     """One row a presentation, in order of session, run and onset.
@@ -102,7 +107,7 @@ class VoxelSpace:
         """
         joined: dict[str, BoolArray] = {}
         for name, mask in zip(self.roi_names, self.membership, strict=True):
-            key = _HEMISPHERE.sub("", name)
+            key = without_hemisphere(name)
             joined[key] = joined[key] | mask if key in joined else mask
         sets = [RoiSet(name, mask) for name, mask in joined.items() if mask.any()]
         if len(sets) != 1 or not sets[0].voxels.all():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, UsageError
-from ..structures import _HEMISPHERE, BoolArray, VoxelSpace
+from ..structures import BoolArray, VoxelSpace, without_hemisphere
 from .names import roi_alias
 from .structures import ParticipantFiles, RoiFile
 from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
@@ -69,7 +69,7 @@ def _choose(files: ParticipantFiles, rois: Sequence[str]) -> tuple[RoiFile, ...]
 
 
 def _names_of(roi: RoiFile) -> set[str]:
-    return {roi.name, _HEMISPHERE.sub("", roi.name)}
+    return {roi.name, without_hemisphere(roi.name)}
 
 
 def _mask_on_grid(roi: RoiFile, grid: Grid) -> BoolArray:

@@ -34,9 +34,9 @@ def confusion_figure(table: pd.DataFrame) -> Figure | None:
     trainings = tuple(dict.fromkeys(str(name) for name in chosen["training"]))
     shares = {name: _shares(chosen[chosen["training"] == name], classes) for name in trainings}
     caption = (
-        "Decoders of all voxels with their whole training set. Of the real responses to images of one category"
-        " (a row, adding up to 100%): the share, in percent, decoded as each category. The diagonal is"
-        " correct; it should exceed chance, one over the number of categories."
+        "Decoders of all voxels with their whole training set. Of the real responses to images of one"
+        " category (a row, adding up to 100%): the share, in percent, decoded as each category. The diagonal"
+        " is correct; it should exceed chance, one over the number of categories."
     )
     return Figure("confusion", _draw(shares, classes), caption, _alt(shares, classes))
 
@@ -61,7 +61,7 @@ def _draw(shares: dict[str, NDArray[np.float64]], classes: tuple[str, ...]) -> s
     small = 9.5 if len(classes) <= _MOST_WRITTEN else 6.5
     for axes, (training, values) in zip(panels, shares.items(), strict=False):
         _matrix(axes, values, Normalize(0, high or 1))
-        axes.set_title(short_training_name(training))
+        axes.set_title(f"From {short_training_name(training)}")
         axes.set_xlabel("Decoded as")
         axes.tick_params(axis="x", labelbottom=True, labelrotation=90, labelsize=small)
     for axes in panels[len(shares) :]:

@@ -152,12 +152,12 @@ def training_name(training: str) -> str:
 
 
 def short_training_name(training: str) -> str:
-    """A training set in few words, for heads of panels."""
-    if training == REAL:
-        return "Trained on real"
+    """A training set in few words, for tables and heads of panels."""
     if training == SYNTHETIC_SAME:
-        return "Synthetic, same images"
-    return f"Synthetic, “{training.removeprefix(_SYNTHETIC)}”"
+        return "synthetic, same images"
+    if training.startswith(_SYNTHETIC):
+        return f"synthetic, “{training.removeprefix(_SYNTHETIC)}”"
+    return training
 
 
 def _accuracy(row: pd.Series) -> Accuracy:

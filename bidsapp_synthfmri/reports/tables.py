@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from . import estimates
-from .decoding_scores import Accuracy, Contrast, DecodingScores, training_name
+from .decoding_scores import Accuracy, Contrast, DecodingScores, short_training_name
 from .estimates import (
     FIVE_ROWS,
     GROUP,
@@ -39,6 +39,10 @@ _SHORT_ROW_NAMES = {
     estimates.MEAN_REAL_REAL: "Mean of other real with real",
     estimates.CEILING: "Ceiling",
     estimates.NOISE_MATCHED: "Noise-matched synthetic with real",
+}
+_SCORE_NAMES = {
+    "test_r": "Correlation with single real responses to test images",
+    "test_r2": "Share of variance of single real responses to test images (R²)",
 }
 _RELIABILITY_COLUMNS = {
     "r": "Reliability of one response (r)",
@@ -147,7 +151,7 @@ def other_encoding_table(encoding: pd.DataFrame) -> Table | None:
     rows = tuple(
         (
             roi_name(str(row["roi"])),
-            str(row["metric"]),
+            _SCORE_NAMES.get(str(row["metric"]), str(row["metric"])),
             MISSING if pd.isna(row["layer"]) else str(row["layer"]),
             correlation(number(row["value"])),
             count(number(row["n_voxels"])),
@@ -173,7 +177,7 @@ def _decoding_table(what: str, accuracies: Sequence[Accuracy]) -> Table:
         (
             _whose(row.participant),
             roi_name(row.roi),
-            training_name(row.training),
+            short_training_name(row.training),
             count(row.n_training) + ("" if row.full else " (a part)"),
             count(row.n_test_trials),
             count(row.n_classes),
@@ -205,7 +209,7 @@ def _contrast_table(what: str, contrasts: Sequence[Contrast]) -> Table:
         (
             _whose(one.participant),
             roi_name(one.roi),
-            training_name(one.training) + (", as many as real images" if one.equal_size else ""),
+            short_training_name(one.training) + (", as many as real images" if one.equal_size else ""),
             points_with_interval(one.difference, one.low, one.high),
             probability_cell(one.p),
         )
@@ -219,7 +223,7 @@ def _contrast_table(what: str, contrasts: Sequence[Contrast]) -> Table:
 
 
 def _whose(participant: str) -> str:
-    return "all, pooled" if participant == GROUP else participant
+    return "pooled" if participant == GROUP else participant
 
 
 def _cell(estimate: Estimate) -> str:

@@ -60,7 +60,8 @@ def accounting(rois: dict[str, int], repeats: bool = True) -> pd.DataFrame:
                 p = float(rng.choice([0.0009, 0.012, 0.21])) if tested else np.nan
                 cells = [value, value - width, value + width, expected] if known else [np.nan] * 4
                 records.append((roi, level, row, *cells, p, p, n_voxels, 113 if known else 0))
-    columns = ["roi", "level", "row", "value", "ci_low", "ci_high", "expected", "p", "p_fdr", "n_voxels", "n_stimuli"]
+    columns = ["roi", "level", "row", "value", "ci_low", "ci_high", "expected", "p", "p_fdr"]
+    columns += ["n_voxels", "n_stimuli"]
     return pd.DataFrame(records, columns=columns)
 
 
@@ -124,7 +125,7 @@ def participant_summary(rois: dict[str, int]) -> dict[str, Any]:
         "layers": list(LAYERS),
         "weights": "random",
         "weights_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "preprocessing": "Images were resized to 256 pixels on the shorter side and cropped to the central 224",
+        "preprocessing": "Images were resized to 256 pixels and cropped to the central 224",
         "device": "cpu",
         "seed": 7,
         "folds": "Folds are sessions; all presentations of an image are in one fold",
@@ -159,7 +160,8 @@ def decoding(participants: list[str], rois: list[str], extra: tuple[str, ...] = 
                     p = 0.4 if roi == "RSC" else 0.0005
                     cells = (value, value - half, value + half, 0.1253, p, p if full else np.nan)
                     records.append((participant, roi, training, size, full, 451, 113, 8, *cells))
-    columns = ["participant", "roi", "training", "n_training", "full", "n_test_trials", "n_test_stimuli", "n_classes", "accuracy", "ci_low", "ci_high", "chance", "p", "p_fdr"]
+    columns = ["participant", "roi", "training", "n_training", "full", "n_test_trials", "n_test_stimuli"]
+    columns += ["n_classes", "accuracy", "ci_low", "ci_high", "chance", "p", "p_fdr"]
     return pd.DataFrame(records, columns=columns)
 
 

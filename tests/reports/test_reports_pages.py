@@ -151,8 +151,9 @@ def test_hostile_names_are_escaped_everywhere(
     summary = {**results.summary, "notes": [HOSTILE], "command": HOSTILE, "test_rule": HOSTILE}
     participant = participant_page(replace(results, summary=summary))
     group = group_of(["01", HOSTILE], [HOSTILE, "all"])
+    confused = group.confusion.replace({"animal": HOSTILE})
     texts = {"classes": [HOSTILE], "skipped": [HOSTILE], "label_source": HOSTILE}
-    grouped = group_page(replace(group, summary={**group.summary, **texts}))
+    grouped = group_page(replace(group, confusion=confused, summary={**group.summary, **texts}))
     failed = failure_page(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     for page in (participant, grouped, failed):
         assert "<script" not in page.html

@@ -87,7 +87,8 @@ def test_the_sentence_of_a_region_in_full(participant_results: ParticipantResult
     assert sentence == (
         "In PPA (54 voxels) a noiseless synthetic response correlates at .43 [.36, .50] with a single real"
         " response to the same image (113 test images); two real responses to the same image correlate at .31"
-        " [.25, .37]. The synthetic response is significantly closer (difference +.12 [+.05, +.19], q = .002)."
+        " [.25, .37]. The synthetic response is significantly closer (difference +.12 [+.05, +.19],"
+        " q = .002)."
         " For scale: with noise like that of a real response .24 [.20, .28], the mean of the other real"
         " presentations .45 [.40, .50], the ceiling of any prediction .56 [.50, .61]."
     )
