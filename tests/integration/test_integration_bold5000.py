@@ -1,0 +1,104 @@
+"""The real thing: BOLD5000's own events, sidecars and ROI masks, volumes simulated on their grid."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bidsapp_synthfmri.derivatives.reader import load_group, load_participant
+from bidsapp_synthfmri.simulate import write_bold5000_tree
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "ds001499"
+PUBLISHED = {"EarlyVis": 495, "LOC": 342, "OPA": 288, "PPA": 331, "RSC": 229}
+
+pytestmark = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the real BOLD5000 events and masks are not at hand"
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Two sessions of two runs, four of whose pictures repeat: the most that any such choice has."""
+    return write_bold5000_tree(SHARED, tmp_path_factory.mktemp("bold5000"), sessions=("09", "14"))
+
+
+@pytest.fixture(scope="module")
+def output(tree, tmp_path_factory, command):
+    folder = tmp_path_factory.mktemp("out")
+    labels = folder / "labels.tsv"
+    table = pd.DataFrame({"stimulus": tree.stimuli, "label": tree.sources})
+    table.to_csv(labels, sep="\t", index=False)
+    out = folder / "out"
+    common = ("--participant-label", "CSI1", "--work-dir", folder / "work")
+    model = (
+        "--stimuli-dir",
+        tree.stimuli_dir,
+        "--weights",
+        "random",
+        "--layers",
+        "features.5",
+        "features.12",
+    )
+    participant = command("run", tree.bids_dir, out, "participant", *common, *model)
+    assert participant.returncode == 0, participant.stderr
+    group = command("run", tree.bids_dir, out, "group", *common, "--labels", labels)
+    assert group.returncode == 0, group.stderr
+    return out
+
+
+def test_masks_have_the_published_sizes(output):
+    results = load_participant(output, "CSI1")
+    sizes = {roi.name: int(roi.voxels.sum()) for roi in results.voxels.roi_sets()}
+    distinct = sizes.pop("all")
+    assert sizes == PUBLISHED
+    assert distinct < sum(PUBLISHED.values())
+    assert results.summary["dropped_voxels"] == 0
+
+
+def test_trials_are_the_real_events(output, tree):
+    results = load_participant(output, "CSI1")
+    expected = []
+    for events in sorted(tree.bids_dir.glob("sub-CSI1/ses-*/func/*5000scenes*_events.tsv")):
+        expected += pd.read_csv(events, sep="\t")["stim_file"].str.strip().tolist()
+    assert results.responses.trials.table["stimulus"].tolist() == expected
+    assert len(expected) == 4 * 37
+    assert (results.responses.trials.table["onset"] % 1 > 0).any()
+
+
+def test_too_few_repeats_are_filled_up_and_said(output):
+    summary = load_participant(output, "CSI1").summary
+    assert summary["n_repeated_stimuli"] == 4
+    assert summary["n_test_stimuli"] > 4
+    assert "besides the 4 presented at least twice" in summary["test_rule"]
+
+
+def test_responses_follow_the_simulated_signal(output, tree):
+    results = load_participant(output, "CSI1")
+    column = {tuple(ijk): number for number, ijk in enumerate(tree.ijk.tolist())}
+    signal = tree.signal[:, [column[tuple(ijk)] for ijk in results.voxels.ijk.tolist()]]
+    row = {stimulus: number for number, stimulus in enumerate(tree.stimuli)}
+    shown = signal[[row[stimulus] for stimulus in results.responses.trials.table["stimulus"]]]
+    real = np.asarray(results.responses.values)
+    correlation = ((shown - shown.mean(0)) * (real - real.mean(0))).mean(0) / (shown.std(0) * real.std(0))
+    columns = [column[tuple(ijk)] for ijk in results.voxels.ijk.tolist()]
+    expected = np.sqrt(tree.reliability[columns])
+    # Signal with one presentation correlates at sqrt(r); 148 trials give a standard error of .08 a voxel,
+    # about .01 for the mean of 1,666 correlated voxels; z-scores within session cost another .01.
+    assert correlation.mean() == pytest.approx(expected.mean(), abs=0.05)
+
+
+def test_decoding_reads_the_labels_file(output):
+    results = load_group(output)
+    assert "--labels" in results.summary["label_source"]
+    assert set(results.summary["classes"]) <= {"coco", "imagenet", "scenes"}
+    assert len(results.decoding) > 0
+    assert (output / "group.html").is_file()
+
+
+def test_sources_are_uris_into_the_old_derivatives(output):
+    sidecar = next(output.glob("sub-CSI1/func/*desc-singletrial*_statmap.json"))
+    sources = json.loads(sidecar.read_text())["Sources"]
+    assert len(sources) == 4
+    assert all("preproc.nii.gz" in source for source in sources)
