@@ -8,13 +8,16 @@ LABEL org.opencontainers.image.title="synthfmri" \
 
 # Extra arguments to pip, such as an index of CPU-only torch builds.
 ARG PIP_ARGS=""
+# Recorded in the outputs' dataset_description.json.
+ARG TAG="synthfmri:0.1.0"
 
 ENV PYTHONNOUSERSITE=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     HOME=/home/synthfmri \
     TORCH_HOME=/opt/torch \
-    MPLCONFIGDIR=/tmp/matplotlib
+    MPLCONFIGDIR=/tmp/matplotlib \
+    SYNTHFMRI_CONTAINER_TAG=${TAG}
 
 WORKDIR /opt/synthfmri
 COPY setup.cfg pyproject.toml README.md LICENSE run.py ./

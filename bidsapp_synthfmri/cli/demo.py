@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,12 +21,15 @@ def run_simulate(
 ) -> int:
     """Write a simulated dataset; the exit code."""
     labels = tuple(f"{number + 1:02d}" for number in range(participants))
-    size = {"n_sessions": sessions, "n_runs": runs}
-    given = {key: value for key, value in size.items() if value is not None}
-    _require_empty(directory, overwrite=False)
-    made = simulate(
-        directory, SimulationConfig(participants=labels, naming=naming, seed=random_seed, **given)
+    config = SimulationConfig(
+        participants=labels, naming="legacy" if naming == "legacy" else "fmriprep", seed=random_seed
     )
+    if sessions is not None:
+        config = replace(config, n_sessions=sessions)
+    if runs is not None:
+        config = replace(config, n_runs=runs)
+    _require_empty(directory, overwrite=False)
+    made = simulate(directory, config)
     click.echo(f"Dataset: {made.bids_dir}\nExtra images: {made.extra_dir}\nTruth: {directory / _MARK}")
     return 0
 

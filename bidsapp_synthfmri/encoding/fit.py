@@ -97,7 +97,9 @@ def fit_encoder(
     r2 = torch.stack([fit.scores.r2 for fit in fits]).cpu().numpy()  # (n_layers, v)
     best = r2.argmax(axis=0)  # (v,)
     weights, intercept = _primal(features, rows, fits, best, values.mean(axis=0, dtype=np.float64), index)
-    predictions = np.choose(best, [fit.out_of_fold for fit in fits])  # (n, v)
+    predictions = np.empty_like(values)  # (n, v)
+    for number, fit in enumerate(fits):
+        predictions[:, best == number] = fit.out_of_fold[:, best == number]
     first = np.unique(index, return_index=True)[1]
     return EncoderFit(
         weights=weights,
