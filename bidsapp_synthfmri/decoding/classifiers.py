@@ -108,7 +108,7 @@ def fit(
     A voxel is divided by its training sd, or by ``noise_sd``. In the second case the error expected on
     a trial with independent noise of that size is the noiseless error plus |b|^2 (Bishop 1995: noise
     on the input is a ridge penalty), and that sum is what alpha minimises. Chosen by the noiseless
-    error alone, alpha is too small, and in simulations real trials are decoded by up to 40% worse.
+    error alone, alpha is too small for real trials, which are then decoded worse.
     """
     classes, index = _encode(responses, labels)
     weight = _class_weights(index, len(classes)) if balanced else np.ones(len(index))

@@ -21,9 +21,10 @@ SCORE_COLUMNS = (
     "participant", "roi", "training", "n_training", "full", "n_test_trials", "n_test_stimuli", "n_classes",
     "accuracy", "ci_low", "ci_high", "chance", "p", "p_fdr",
 )  # fmt: skip
-CONTRAST_COLUMNS = ("participant", "roi", "contrast", "difference", "ci_low", "ci_high", "p")
+CONTRAST_COLUMNS = ("participant", "roi", "contrast", "difference", "ci_low", "ci_high", "p", "p_fdr")
 CONFUSION_COLUMNS = ("participant", "training", "label", "predicted", "count")
 _CELL = ["roi", "training", "step"]
+_EQUAL_SIZE = " at equal size"
 # Accuracies are sums of fractions: equal ones may differ in their last bits.
 _TIE = 1e-12
 
@@ -36,7 +37,8 @@ class Scores:
     ----------
     table : ``SCORE_COLUMNS``; accuracy is balanced accuracy on single test trials, chance its mean
         under permuted labels, ``p_fdr`` over the rows with the full training set
-    contrasts : ``CONTRAST_COLUMNS``; synthetic minus real accuracy
+    contrasts : ``CONTRAST_COLUMNS``; synthetic minus real accuracy, ``p_fdr`` over ROI sets and contrasts,
+        whole sets as one family and those cut to the real set's size as another
     confusion : ``CONFUSION_COLUMNS``; decoders of all voxels with the full training set
     skipped : sentences on what was left out
     """
@@ -55,11 +57,15 @@ def score(
     Notes
     -----
     Intervals: 95% percentile bootstrap over test stimuli within their class (a stimulus' trials stay
-    together), the same draws for every cell. They hold for new images of these classes; with two or
-    three test stimuli a class they are too narrow.
+    together), the same draws for every cell. They hold for new images of these classes. With n test
+    stimuli a class their variance is (n - 1) / n of what it should be: too narrow where n is small.
     p of an accuracy: labels permuted over test stimuli, predictions fixed, one-sided,
     (1 + #{permuted >= observed}) / (1 + n). p of a contrast: the two decoders swap predictions stimulus
-    by stimulus, two-sided.
+    by stimulus, two-sided. It varies with differences between classes too, which a bootstrap within
+    classes takes as given, so that an interval can exclude zero where p is large.
+    ``p_fdr``: Benjamini & Hochberg 1995, within a participant (or the group). Accuracies: rows with
+    the full training set. Contrasts: rows with full sets are one family, over ROI sets and training
+    sets; rows at equal size, which ask another question, are the second.
     """
     return _score([decoded], decoded.participant, rng, n_bootstrap, n_permutations)
 
@@ -203,7 +209,7 @@ def _contrasts(
         change = shares[number] - shares[real[roi]]  # (n_stimuli,)
         low, high = percentile_interval(draws[:, number] - draws[:, real[roi]])
         difference = float(change.sum())
-        size = "" if step == FULL else " at equal size"
+        size = "" if step == FULL else _EQUAL_SIZE
         rows.append(
             {
                 "participant": name,
@@ -215,7 +221,15 @@ def _contrasts(
                 "p": permutation_p(abs(difference) - _TIE, np.abs(signs @ change)),
             }
         )
-    return pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
+    return table.assign(p_fdr=_contrast_fdr(table))
+
+
+def _contrast_fdr(contrasts: pd.DataFrame) -> NDArray[np.float64]:
+    """Corrected p of each contrast; those at equal size are a family of their own."""
+    p = contrasts["p"].to_numpy(dtype=np.float64)
+    equal_size = np.array([str(name).endswith(_EQUAL_SIZE) for name in contrasts["contrast"]], dtype=bool)
+    return np.where(equal_size, fdr(np.where(equal_size, p, np.nan)), fdr(np.where(equal_size, np.nan, p)))
 
 
 def _confusion(participants: Sequence[Decoded], name: str) -> pd.DataFrame:

@@ -49,9 +49,15 @@ REFERENCES = (
         "delavari2025",
         "article",
         "The study whose claims this program lets you test.",
-        "Delavari and Sigal and Oruc",
+        "Delavari, Parsa and Sigal, Leonid and Oruc, Ipek",
         2025,
-        (("journal", "Vision Research"), ("volume", "234"), ("pages", "108641")),
+        (
+            ("title", "{CNN}-extracted features generate synthetic {fMRI} responses to unseen images"),
+            ("journal", "Vision Research"),
+            ("volume", "234"),
+            ("pages", "108641"),
+            ("doi", "10.1016/j.visres.2025.108641"),
+        ),
     ),
     Reference(
         "chang2019",
@@ -97,6 +103,23 @@ REFERENCES = (
             ("volume", "59"),
             ("pages", "2636--2643"),
             ("doi", "10.1016/j.neuroimage.2011.08.076"),
+        ),
+    ),
+    Reference(
+        "benjamini1995",
+        "article",
+        "The correction of p-values for the false discovery rate.",
+        "Benjamini, Yoav and Hochberg, Yosef",
+        1995,
+        (
+            (
+                "title",
+                "Controlling the false discovery rate: a practical and powerful approach to multiple testing",
+            ),
+            ("journal", "Journal of the Royal Statistical Society: Series B (Methodological)"),
+            ("volume", "57"),
+            ("pages", "289--300"),
+            ("doi", "10.1111/j.2517-6161.1995.tb02031.x"),
         ),
     ),
     Reference(

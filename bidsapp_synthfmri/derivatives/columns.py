@@ -63,7 +63,7 @@ _VALUE = Column("The value of the row's metric")
 _CI_LOW = Column("Lower end of the 95% bootstrap interval")
 _CI_HIGH = Column("Upper end of the 95% bootstrap interval")
 _P = Column("p value, two-sided, not corrected")
-_P_FDR = Column("p value corrected over regions for the false discovery rate")
+_P_FDR = Column("p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)")
 _PARTICIPANT = Column("Participant label without 'sub-', or 'group' for all pooled")
 _TRAINING = Column(
     "What the decoder was trained on: real responses, synthetic responses to the same images"
@@ -116,8 +116,16 @@ DESCRIPTION_COLUMNS = Columns(
 ENCODING_COLUMNS = Columns(
     {
         "roi": _ROI,
-        "layer": Column("Network layer, by its torchvision name"),
-        "metric": Column("What the value is"),
+        "layer": Column("Network layer, by its torchvision name; 'best' is the best layer of each voxel"),
+        "metric": Column(
+            "What the value is; correlations and R2 are means over the region's voxels",
+            levels=_levels(
+                cv_r="correlation of predicted and single real responses in cross-validation",
+                cv_r2="coefficient of determination in cross-validation",
+                share_of_voxels="share of the region's voxels whose best layer this is",
+                test_r="correlation of predicted and single real responses to test stimuli",
+            ),
+        ),
         "value": _VALUE,
         "n_voxels": _N_VOXELS,
     }
@@ -169,7 +177,7 @@ RELIABILITY_COLUMNS = Columns(
         "value": _VALUE,
         "n_voxels": _N_VOXELS,
         "n_stimuli": Column("Number of stimuli presented at least twice"),
-        "n_trials": Column("Number of trials of those stimuli"),
+        "n_trials": Column("Number of trials of all stimuli, repeated or not"),
     }
 )
 DECODING_COLUMNS = Columns(
@@ -177,7 +185,7 @@ DECODING_COLUMNS = Columns(
         "participant": _PARTICIPANT,
         "roi": _ROI,
         "training": _TRAINING,
-        "n_training": Column("Number of training rows"),
+        "n_training": Column("Number of training stimuli; of 'group' the mean over participants, rounded"),
         "full": Column("Whether the row's training set is the whole of its kind, not a part of it"),
         "n_test_trials": Column("Number of real trials decoded"),
         "n_test_stimuli": Column("Number of stimuli that those trials show"),
@@ -187,18 +195,28 @@ DECODING_COLUMNS = Columns(
         "ci_high": _CI_HIGH,
         "chance": Column("Mean balanced accuracy with permuted labels"),
         "p": Column("p value from permuted labels, one-sided, not corrected"),
-        "p_fdr": _P_FDR,
+        "p_fdr": Column(
+            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
+            " training sets of the participant; rows with a whole training set only"
+        ),
     }
 )
 CONTRAST_COLUMNS = Columns(
     {
         "participant": _PARTICIPANT,
         "roi": _ROI,
-        "contrast": Column("Which training set less which; 'at equal size' with as many rows as the other"),
+        "contrast": Column(
+            "Which training set less which; 'at equal size': the first cut to as many stimuli as the second"
+        ),
         "difference": Column("Difference of balanced accuracies"),
         "ci_low": _CI_LOW,
         "ci_high": _CI_HIGH,
         "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
+        "p_fdr": Column(
+            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
+            " contrasts of the participant; contrasts of whole training sets are one family, those at equal"
+            " size another"
+        ),
     }
 )
 CONFUSION_COLUMNS = Columns(

@@ -63,7 +63,8 @@ class Contrast:
     participant, roi : where
     training, baseline : which was compared with which
     equal_size : whether the training set was cut to the baseline's size
-    difference, low, high, p : the first less the second, as proportions; p is two-sided and uncorrected
+    difference, low, high : the first less the second, as proportions, and its 95% interval
+    p, q : two-sided p-value, and after false-discovery-rate correction
     """
 
     participant: str
@@ -75,11 +76,27 @@ class Contrast:
     low: float
     high: float
     p: float
+    q: float
 
     @property
     def interval_excludes_zero(self) -> bool:
         """Whether the 95% interval lies to one side of zero."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is below .05."""
+        return math.isfinite(self.q) and self.q < SIGNIFICANT
+
+    @property
+    def higher(self) -> bool:
+        """Significant after correction, and in favour of the training set named first."""
+        return self.significant and self.difference > 0
+
+    @property
+    def lower(self) -> bool:
+        """Significant after correction, and in favour of the baseline."""
+        return self.significant and self.difference < 0
 
 
 @dataclass(frozen=True)
@@ -190,5 +207,5 @@ def _contrast(row: pd.Series) -> Contrast:
         training.strip(),
         baseline.strip() or REAL,
         pair != name,
-        *(number(row[column]) for column in ("difference", "ci_low", "ci_high", "p")),
+        *(number(row[column]) for column in ("difference", "ci_low", "ci_high", "p", "p_fdr")),
     )

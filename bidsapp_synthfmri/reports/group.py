@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
+from .contrast_words import WHY_THEY_DISAGREE
 from .decoding_figures import accuracy_figure, learning_figure
 from .decoding_scores import contrasts_of, decoding_scores
+from .decoding_tables import contrast_tables, decoding_tables
 from .group_words import decoding_sentences, group_verdicts, participants_words
 from .methods_text import group_methods, references
 from .numbers import count
 from .page import Page, render
 from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
-from .tables import contrast_tables, decoding_tables
 
 
 def group_page(results: GroupResults) -> Page:
@@ -41,7 +42,8 @@ def group_page(results: GroupResults) -> Page:
         learning_figure=learning,
         confusion_figure=confused,
         decoding_tables=decoding_tables(scores) if scores.rows else (),
-        contrast_tables=contrast_tables(contrasts, scores.main),
+        contrast_tables=contrast_tables(contrasts, scores),
+        why_they_disagree=WHY_THEY_DISAGREE,
         classes=classes,
         methods=group_methods(summary, len(participants)) if scores.rows else (),
         references=references(summary),
@@ -57,5 +59,5 @@ def _headline(participants: tuple[str, ...], classes: list[str], skipped: list[s
     return (
         Fact("participant" if len(participants) == 1 else "participants", count(len(participants))),
         Fact("categories", count(len(classes))),
-        Fact("left out, see below", count(len(skipped))),
+        Fact("notes on what was left out", count(len(skipped))),
     )

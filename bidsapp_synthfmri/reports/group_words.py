@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..structures import ALL_VOXELS
+from .contrast_words import against_real
 from .decoding_scores import REAL, SYNTHETIC_SAME, Accuracy, Contrast, DecodingScores, training_name
 from .estimates import GROUP, regions_of, roi_name
-from .numbers import count, counted, listed, percent, percent_with_interval, points_with_interval, probability
+from .numbers import count, counted, listed, percent, percent_with_interval, probability
 from .words import MOST_NAMED, NO, PARTLY, UNKNOWN, YES, RoiSentence, Verdict, counted_of, tone_of
 
 _UNTIL_SIGN_TEST = 6
@@ -20,14 +21,17 @@ def group_verdicts(
     """Decoding from synthetic training, against real, with more images, and whom it speaks for."""
     main = [contrast for contrast in contrasts if contrast.participant == scores.main]
     same = [contrast for contrast in main if contrast.training == SYNTHETIC_SAME and not contrast.equal_size]
-    larger = [
-        contrast for contrast in main if contrast.training != SYNTHETIC_SAME and not contrast.equal_size
-    ]
+    other = [contrast for contrast in main if contrast.training != SYNTHETIC_SAME and not contrast.equal_size]
     verdicts = (
         _synthetic_decodes(scores),
-        _against_real("Are synthetic responses to the same images as good for training as real ones?", same),
-        _against_real(
-            "Does training on a larger synthetic set beat training on the real one?", larger, _HINT
+        against_real(
+            "Are synthetic responses to the same images as good for training as real ones?", scores, same
+        ),
+        against_real(
+            "Does training on synthetic responses to other images beat training on real ones?",
+            scores,
+            other,
+            _HINT,
         ),
     )
     return (*verdicts, whom_it_speaks_for(participants)) if scores.rois else verdicts
@@ -54,7 +58,8 @@ def whom_it_speaks_for(participants: Sequence[str]) -> Verdict:
     smallest = 2 * 0.5**n
     sign = (
         f"Whether the effect holds in people at large is a question over participants: an effect in the same"
-        f" direction in all {count(n)} has a two-sided sign test of {probability('p', smallest)}"
+        f" direction in {'both' if n == 2 else f'all {count(n)}'} has a two-sided sign test of"
+        f" {probability('p', smallest)}"
     )
     if n < _UNTIL_SIGN_TEST:
         sign += (
@@ -103,38 +108,6 @@ def _range_of(found: Sequence[tuple[list[str], list[str]]]) -> str:
     same = min(numbers) == max(numbers)
     how_many = f"{max(numbers)}" if same else f"{min(numbers)} to {max(numbers)}"
     return f": in {how_many} of {counted(most, 'region')}"
-
-
-def _against_real(question: str, contrasts: Sequence[Contrast], hint: str = "") -> Verdict:
-    contrasts = regions_of(contrasts)
-    if not contrasts:
-        return Verdict(question, UNKNOWN, "Cannot be said", (f"There is no such pair of decoders.{hint}",))
-    better = [one for one in contrasts if one.interval_excludes_zero and one.difference > 0]
-    worse = [one for one in contrasts if one.interval_excludes_zero and one.difference < 0]
-    rest = len(contrasts) - len(better) - len(worse)
-    answer = f"Higher than real in {len(better)}, lower in {len(worse)}, undecided in {rest}"
-    caution = (
-        "Accuracy less that after training on real responses, in percentage points. Higher or lower: the 95%"
-        " interval excludes zero; p is two-sided and not corrected for the number of regions. Undecided does"
-        " not mean equal."
-    )
-    tone = UNKNOWN if not better and not worse else tone_of(len(better), len(contrasts))
-    return Verdict(question, tone, answer, (*_differences(contrasts), caution))
-
-
-def _differences(contrasts: Sequence[Contrast]) -> list[str]:
-    sentences = []
-    for training in dict.fromkeys(one.training for one in contrasts):
-        own = [one for one in contrasts if one.training == training]
-        parts = [
-            f"{roi_name(one.roi)} {points_with_interval(one.difference, one.low, one.high)},"
-            f" {probability('p', one.p)}"
-            for one in own[:MOST_NAMED]
-        ]
-        more = f"; {len(own) - MOST_NAMED} more in the table" if len(own) > MOST_NAMED else ""
-        name = training_name(training)
-        sentences.append(f"{name[0].upper()}{name[1:]}: {'; '.join(parts)}{more}.")
-    return sentences
 
 
 def _sentence(scores: DecodingScores, roi: str) -> str:

@@ -18,7 +18,7 @@ _WEIGHTS = {
     "imagenet": "weights trained on ImageNet",
     "random": "random, untrained weights",
 }
-_ALWAYS_CITED = ("delavari2025", "gorgolewski2016", "gorgolewski2017")
+_ALWAYS_CITED = ("delavari2025", "benjamini1995", "gorgolewski2016", "gorgolewski2017")
 
 
 def participant_methods(summary: Json) -> tuple[str, ...]:
@@ -36,20 +36,21 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
         " trained on real single-trial responses, on synthetic responses to the same images (predicted out"
         " of fold, by encoders that had not been fitted on those images) or on synthetic responses to"
         " further images, and always tested on the same real single-trial responses to images that neither"
-        f" encoder nor decoder had seen. {_sentence(summary.get('label_source', ''))}"
+        f" encoder nor decoder had seen. {summary.get('label_source', '')}"
     ).strip()
     statistics = (
         "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
         f" Intervals are 95% percentile intervals of a bootstrap over test images within category{draws};"
         f" chance and one-sided p-values come from permuting{permuted} the labels of the test images."
-        " P-values were corrected over regions and training sets for the false discovery rate (Benjamini and"
-        " Hochberg 1995)."
+        " Differences between synthetic and real training were tested, two-sided, by swapping the predictions"
+        " of the two decoders at random for each test image. P-values were corrected over regions and"
+        " training sets for the false discovery rate (Benjamini and Hochberg 1995)."
     )
     return decoding, statistics, _software(summary)
 
 
 def references(summary: Json) -> tuple[str, ...]:
-    """What to cite, in plain text."""
+    """What to cite, in plain text, by author."""
     wanted = [*_ALWAYS_CITED]
     if summary.get("responses") == "lss":
         wanted.append("mumford2012")
@@ -57,7 +58,7 @@ def references(summary: Json) -> tuple[str, ...]:
         wanted.append("krizhevsky2012")
     if "backbone" in summary:
         wanted.append("marcel2010")
-    return tuple(_plain(reference) for reference in REFERENCES if reference.key in wanted)
+    return tuple(sorted(_plain(reference) for reference in REFERENCES if reference.key in wanted))
 
 
 def _responses(summary: Json) -> str:
@@ -90,11 +91,11 @@ def _encoder(summary: Json) -> str:
             f"Image features were the activations of {counted(len(layers), 'layer')} ({listed(layers)}) of"
             f" {summary.get('backbone')} as provided by torchvision, with"
             f" {_WEIGHTS.get(weights, 'weights from a file')}.",
-            _sentence(summary.get("preprocessing", "")),
+            _sentence("Images were prepared as follows", summary.get("preprocessing"), colon=True),
             "For each voxel a linear kernel ridge regression predicted responses from one layer; penalty and"
             " layer were chosen in each voxel by cross-validation inside the training set.",
-            _sentence(summary.get("folds", "")),
-            _sentence(summary.get("test_rule", "")),
+            _sentence("Cross-validation used", summary.get("folds")),
+            _sentence("Held out as the test set were", summary.get("test_rule")),
             f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"
             f" {counted(summary.get('n_test_stimuli'), 'image')} for the test.",
         )
@@ -128,9 +129,10 @@ def _software(summary: Json) -> str:
     return f"{text}; random seed {summary['seed']}." if "seed" in summary else f"{text}."
 
 
-def _sentence(text: object) -> str:
-    plain = str(text).strip()
-    return plain if not plain or plain.endswith((".", "!", "?")) else f"{plain}."
+def _sentence(lead: str, fact: object, colon: bool = False) -> str:
+    """The fact after its lead, as a sentence; nothing where the run does not say."""
+    plain = str(fact or "").strip().removesuffix(".")
+    return f"{lead}{':' if colon else ''} {plain}." if plain else ""
 
 
 def _plain(reference: Reference) -> str:

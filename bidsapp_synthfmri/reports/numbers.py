@@ -41,9 +41,10 @@ def percent_with_interval(value: float, low: float, high: float, signed: bool = 
 
 
 def points_with_interval(value: float, low: float, high: float) -> str:
-    """A difference of proportions as ``+4.1 points [+0.3, +8.0]``."""
-    text = MISSING if not math.isfinite(value) else f"{points(value, signed=True)} points"
-    return text + _brackets(value, low, high, points(low, signed=True), points(high, signed=True))
+    """A difference of proportions in percentage points, ``+4.1 [+0.3, +8.0]``."""
+    return points(value, signed=True) + _brackets(
+        value, low, high, points(low, signed=True), points(high, signed=True)
+    )
 
 
 def probability(name: str, value: float) -> str:
@@ -54,14 +55,15 @@ def probability(name: str, value: float) -> str:
 
 
 def probability_cell(value: float, equals: str = "") -> str:
-    """``.012``, ``< .001``, ``> .99`` for a table."""
+    """``.012``, ``< .001``, ``> .99`` for a table; what is below .05 never reads ``.050``."""
     if not math.isfinite(value):
         return MISSING
     if value < 0.001:
         return "< .001"
     if value > 0.99:
         return "> .99"
-    return equals + f"{value:.3f}"[1:]
+    text = f"{value:.3f}"[1:]
+    return "< .05" if text == ".050" and value < 0.05 else equals + text
 
 
 def count(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .drawing import COLOURS
 
@@ -73,12 +73,23 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = _unbroken
+    environment.filters["parted"] = _parted
     return environment
 
 
 def _unbroken(text: str) -> str:
     """The text with no line break inside an interval or a p-value."""
     return _TOGETHER.sub(lambda match: match.group().replace(" ", NO_BREAK_SPACE), text)
+
+
+def _parted(cell: str) -> Markup:
+    """A table's cell whose interval and further lines can stand below its value."""
+    first, *further = cell.split("\n")
+    value, bracket, interval = first.partition(" [")
+    html = escape(value)
+    if bracket:
+        html += Markup(' <span class="interval">[{}</span>').format(interval)
+    return html + Markup("").join(Markup('<span class="under">{}</span>').format(line) for line in further)
 
 
 def _inline(figure: Figure) -> Markup:

@@ -47,7 +47,8 @@ def data_facts(summary: Json) -> tuple[Fact, ...]:
         Fact("Test set", _text(summary.get("test_rule"))),
         Fact("Cross-validation folds", _text(summary.get("folds"))),
         Fact("Confounds projected out", listed(confounds)),
-        Fact("Response estimator, unit", f"{_text(summary.get('responses'))}, {_unit(summary.get('unit'))}"),
+        Fact("Response estimator", _estimator(summary.get("responses"))),
+        Fact("Unit of responses", _unit(summary.get("unit"))),
     ]
     if extra:
         sets = ", ".join(f"{name} ({counted(n, 'image')})" for name, n in extra.items())
@@ -77,7 +78,7 @@ def provenance_facts(summary: Json) -> tuple[Fact, ...]:
 def software_table(summary: Json) -> Table | None:
     """Packages and their versions."""
     rows = tuple((str(name), str(version)) for name, version in summary.get("software", {}).items())
-    return Table("Software.", ("Package", "Version"), rows) if rows else None
+    return Table("Software", ("Package", "Version"), rows) if rows else None
 
 
 def elapsed_table(summary: Json) -> Table | None:
@@ -86,7 +87,7 @@ def elapsed_table(summary: Json) -> Table | None:
     if not steps:
         return None
     rows = [(step, seconds(value)) for step, value in steps.items()]
-    return Table("Elapsed time.", ("Step", "Time"), (*rows, ("sum", seconds(sum(steps.values())))))
+    return Table("Elapsed time", ("Step", "Time"), (*rows, ("sum", seconds(sum(steps.values())))))
 
 
 def notes_of(summary: Json, more: Iterable[str] = ()) -> tuple[str, ...]:
@@ -109,6 +110,15 @@ def notes_of(summary: Json, more: Iterable[str] = ()) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     return MISSING if value is None or value == "" else str(value)
+
+
+def _estimator(name: object) -> str:
+    known = {
+        "lsa": "least squares all (lsa)",
+        "lss": "least squares separate (lss)",
+        "tr34": "mean of the third and fourth volume (tr34)",
+    }
+    return known.get(str(name), _text(name))
 
 
 def _unit(unit: object) -> str:

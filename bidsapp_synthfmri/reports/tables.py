@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
 from . import estimates
-from .decoding_scores import Accuracy, Contrast, DecodingScores, short_training_name
 from .estimates import (
     FIVE_ROWS,
-    GROUP,
     LEVEL_NAMES,
     Estimate,
     accounting_of,
@@ -20,19 +18,19 @@ from .estimates import (
     roi_name,
     rois_of,
 )
-from .layer_figure import CV_R, CV_R2, SHARE, LayerScores
+from .layer_figure import CV_R, CV_R2, SHARE, TEST_R, LayerScores
 from .numbers import (
     MISSING,
     correlation,
     correlation_with_interval,
     count,
     percent,
-    percent_with_interval,
-    points_with_interval,
     probability_cell,
 )
 
 _LONG = 40
+_MANY_COLUMNS = 7
+_EXPECTED = "; below them, where there is one, the value expected from reliability"
 _SHORT_ROW_NAMES = {
     estimates.REAL_REAL: "Real with real",
     estimates.SYNTHETIC_REAL: "Synthetic with real",
@@ -40,10 +38,8 @@ _SHORT_ROW_NAMES = {
     estimates.CEILING: "Ceiling",
     estimates.NOISE_MATCHED: "Noise-matched synthetic with real",
 }
-_SCORE_NAMES = {
-    "test_r": "Correlation with single real responses to test images",
-    "test_r2": "Share of variance of single real responses to test images (R²)",
-}
+_SCORE_NAMES = {TEST_R: "Correlation with single test responses"}
+_LAYER_NAMES = {"best": "best layer per voxel"}
 _RELIABILITY_COLUMNS = {
     "r": "Reliability of one response (r)",
     "split_half": "The same from split halves",
@@ -58,21 +54,30 @@ class Table:
 
     Attributes
     ----------
-    caption : what it holds
+    title : what it holds, in few words
     columns : heads
     rows : cells; the first ``n_heads`` of a row name it
     n_heads : how many leading columns are names, set left; the others are numbers, set right
+    note : how to read it, in sentences
+    detail : whether few readers will want it
     """
 
-    caption: str
+    title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     n_heads: int = 1
+    note: str = ""
+    detail: bool = False
 
     @property
-    def long(self) -> bool:
-        """Whether the page folds it."""
-        return len(self.rows) > _LONG
+    def wide(self) -> bool:
+        """Whether it needs room that small pages lack."""
+        return len(self.columns) > _MANY_COLUMNS
+
+    @property
+    def folded(self) -> bool:
+        """Whether the page shows it only when asked."""
+        return self.detail or len(self.rows) > _LONG
 
 
 def accounting_tables(table: pd.DataFrame) -> tuple[Table, ...]:
@@ -82,7 +87,8 @@ def accounting_tables(table: pd.DataFrame) -> tuple[Table, ...]:
 
 def _accounting_table(table: pd.DataFrame, level: str) -> Table:
     lines = []
-    for roi in accounting_of(table, level):
+    rois = accounting_of(table, level)
+    for roi in rois:
         difference = roi[estimates.DIFFERENCE]
         lines.append(
             (
@@ -95,12 +101,12 @@ def _accounting_table(table: pd.DataFrame, level: str) -> Table:
             )
         )
     heads = ("Region", "Voxels", "Images", *(_SHORT_ROW_NAMES[row] for row in FIVE_ROWS))
-    caption = (
-        f"{LEVEL_NAMES.get(level, level)}: correlations with 95% intervals; below them, where there is one,"
-        " the value expected from reliability. Synthetic − real: over the images shown more than once. q:"
-        " p-value corrected over regions."
+    expected = any(math.isfinite(roi[row].expected) for roi in rois for row in FIVE_ROWS)
+    note = (
+        f"Correlations with 95% intervals{_EXPECTED if expected else ''}. Difference: synthetic with real"
+        " less real with real, over the images shown more than once. q: its p-value corrected over regions."
     )
-    return Table(caption, (*heads, "Synthetic − real", "q"), tuple(lines))
+    return Table(LEVEL_NAMES.get(level, level), (*heads, "Difference", "q"), tuple(lines), note=note)
 
 
 def reliability_table(table: pd.DataFrame) -> Table | None:
@@ -118,14 +124,15 @@ def reliability_table(table: pd.DataFrame) -> Table | None:
         lines.append((roi_name(roi), *sizes, *values))
     if not lines:
         return None
-    caption = (
-        "How repeatable responses are, means over the region's voxels. r: share of the variance of a single"
-        " response that repeats with the image. ncsnr: standard deviation of the signal over that of the"
-        " noise. Noise ceiling: share of the variance of the mean over an image's presentations that is"
-        " signal; never clipped."
+    note = (
+        "Means over the region's voxels. r: share of the variance of a single response that repeats with the"
+        " image. ncsnr: standard deviation of the signal over that of the noise. Noise ceiling: share of the"
+        " variance of the mean over an image's presentations that is signal; never clipped. The noise is"
+        " estimated from the repeated images, the total variance from all trials."
     )
-    heads = ("Region", "Voxels", "Repeated images", "Their trials")
-    return Table(caption, (*heads, *(_RELIABILITY_COLUMNS.get(m, m) for m in metrics)), tuple(lines))
+    heads = ("Region", "Voxels", "Repeated images", "All trials")
+    columns = (*heads, *(_RELIABILITY_COLUMNS.get(m, m) for m in metrics))
+    return Table("How repeatable responses are", columns, tuple(lines), note=note)
 
 
 def layer_table(scores: LayerScores) -> Table | None:
@@ -133,97 +140,40 @@ def layer_table(scores: LayerScores) -> Table | None:
     if not scores.known:
         return None
     text = percent if scores.metric == SHARE else correlation
-    captions = {
-        CV_R: "Cross-validated correlation (Pearson r), mean over voxels.",
-        CV_R2: "Cross-validated coefficient of determination (R²), mean over voxels.",
-        SHARE: "Share of the region's voxels whose best layer this is.",
+    titles = {
+        CV_R: "Cross-validated correlation (Pearson r), mean over voxels",
+        CV_R2: "Cross-validated coefficient of determination (R²), mean over voxels",
+        SHARE: "Share of the region's voxels whose best layer this is",
     }
     rows = [
         (roi_name(roi), *(text(value) for value in values))
         for roi, values in zip(scores.rois, scores.values, strict=True)
     ]
-    return Table(captions.get(scores.metric, scores.metric), ("Region", *scores.layers), tuple(rows))
+    return Table(titles.get(scores.metric, scores.metric), ("Region", *scores.layers), tuple(rows))
 
 
 def other_encoding_table(encoding: pd.DataFrame) -> Table | None:
-    """The encoder's scores that are not by layer."""
+    """The encoder's scores that are not by layer, a column a score."""
     chosen = encoding[~encoding["metric"].isin([CV_R, CV_R2, SHARE])]
-    rows = tuple(
-        (
-            roi_name(str(row["roi"])),
-            _SCORE_NAMES.get(str(row["metric"]), str(row["metric"])),
-            MISSING if pd.isna(row["layer"]) else str(row["layer"]),
-            correlation(number(row["value"])),
-            count(number(row["n_voxels"])),
-        )
-        for _, row in chosen.iterrows()
-    )
-    heads = ("Region", "Score", "Layer", "Value", "Voxels")
-    return Table("Further scores of the encoder.", heads, rows, n_heads=3) if rows else None
+    if chosen.empty:
+        return None
+    named = [_score_name(*pair) for pair in zip(chosen["metric"], chosen["layer"], strict=True)]
+    scores = tuple(dict.fromkeys(named))
+    rows = []
+    for roi in rois_of(chosen):
+        own = chosen.assign(score=named)[chosen["roi"].astype(str) == roi].set_index("score")
+        values = [correlation(number(own["value"].get(score))) for score in scores]
+        rows.append((roi_name(roi), count(number(own["n_voxels"].iloc[0])), *values))
+    note = "Pearson r, mean over the region's voxels; nothing in fitting saw these responses."
+    return Table("Further scores of the encoder", ("Region", "Voxels", *scores), tuple(rows), note=note)
 
 
-def decoding_tables(scores: DecodingScores) -> tuple[Table, ...]:
-    """Accuracies with the whole training sets, pooled; then every accuracy."""
-    main = [row for row in scores.rows if row.full and row.participant == scores.main]
-    tables = (
-        _decoding_table("Whole training sets, pooled over participants", main),
-        _decoding_table("Every accuracy", scores.rows),
-    )
-    return tables if len(main) < len(scores.rows) else tables[1:]
-
-
-def _decoding_table(what: str, accuracies: Sequence[Accuracy]) -> Table:
-    rows = tuple(
-        (
-            _whose(row.participant),
-            roi_name(row.roi),
-            short_training_name(row.training),
-            count(row.n_training) + ("" if row.full else " (a part)"),
-            count(row.n_test_trials),
-            count(row.n_classes),
-            percent_with_interval(row.value, row.low, row.high),
-            percent(row.chance),
-            probability_cell(row.p),
-            probability_cell(row.q),
-        )
-        for row in accuracies
-    )
-    heads = ("Participant", "Region", "Trained on", "Training images", "Test trials", "Categories")
-    caption = (
-        f"{what}: balanced accuracy with 95% interval; chance: mean accuracy with permuted labels. p: from"
-        " permuted labels, one-sided; q: corrected over regions and training sets, whole training sets only."
-    )
-    return Table(caption, (*heads, "Accuracy", "Chance", "p", "q"), rows, n_heads=3)
-
-
-def contrast_tables(contrasts: Sequence[Contrast], main: str) -> tuple[Table, ...]:
-    """Differences of two decoders, pooled; then those of each participant."""
-    pooled = [one for one in contrasts if one.participant == main]
-    others = [one for one in contrasts if one.participant != main]
-    parts = (("Pooled over participants", pooled), ("Each participant", others))
-    return tuple(_contrast_table(what, part) for what, part in parts if part)
-
-
-def _contrast_table(what: str, contrasts: Sequence[Contrast]) -> Table:
-    rows = tuple(
-        (
-            _whose(one.participant),
-            roi_name(one.roi),
-            short_training_name(one.training) + (", as many as real images" if one.equal_size else ""),
-            points_with_interval(one.difference, one.low, one.high),
-            probability_cell(one.p),
-        )
-        for one in contrasts
-    )
-    caption = (
-        f"{what}: accuracy after the training named, less accuracy after training on real responses, in"
-        " percentage points with 95% interval; p two-sided, uncorrected."
-    )
-    return Table(caption, ("Participant", "Region", "Trained on", "Less real", "p"), rows, n_heads=3)
-
-
-def _whose(participant: str) -> str:
-    return "pooled" if participant == GROUP else participant
+def _score_name(metric: object, layer: str | float | None) -> str:
+    """``Correlation with single test responses, best layer per voxel``."""
+    name = _SCORE_NAMES.get(str(metric), str(metric))
+    if layer is None or pd.isna(layer):
+        return name
+    return f"{name}, {_LAYER_NAMES.get(str(layer), f'layer {layer}')}"
 
 
 def _cell(estimate: Estimate) -> str:

@@ -138,7 +138,7 @@ def _equal_noise(rois: Sequence[RoiAccounting]) -> Verdict:
     text = (
         "One noise-matched synthetic response with one real response, against two real responses with each"
         f" other: {'; '.join(pairs)}{more}.",
-        "This is the even comparison: here a perfect model would equal a repetition (rho r = r at rho = 1)"
+        "This is the even comparison: here a perfect model would equal a repetition (rho·r = r at rho = 1)"
         " and an imperfect one falls short. Differences of single estimates, not tested.",
     )
     below = f"{len(fall)} of {counted(len(known), 'region')}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, kstest
+from scipy.stats import binom, false_discovery_control, kstest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from bidsapp_synthfmri.decoding import Decoded, ParticipantData, decode, join, pool, score
@@ -18,6 +18,7 @@ from bidsapp_synthfmri.decoding.resampling import (
     share_stimuli,
     stimulus_shares,
 )
+from bidsapp_synthfmri.decoding.scores import CONTRAST_COLUMNS
 from bidsapp_synthfmri.errors import InputMalformedError
 
 Simulate = Callable[..., ParticipantData]
@@ -148,6 +149,22 @@ def test_fdr_is_over_full_rows_only(simulate: Simulate) -> None:
     table = score(decode(simulate(0), np.random.default_rng(0)), np.random.default_rng(0), 50, 50).table
     assert table.loc[~table["full"], "p_fdr"].isna().all()
     assert (table.loc[table["full"], "p_fdr"] >= table.loc[table["full"], "p"]).all()
+
+
+def test_contrasts_are_corrected_over_regions_and_sets_each_size_apart(simulate: Simulate) -> None:
+    people = [decode(simulate(s, participant=f"0{s}"), np.random.default_rng(0)) for s in (1, 2)]
+    parts = [score(one, np.random.default_rng(0), 50, 199) for one in people]
+    contrasts = join([*parts, pool(people, np.random.default_rng(0), 50, 199)]).contrasts
+    equal_size = contrasts["contrast"].str.endswith("at equal size")
+    for _, family in contrasts.groupby([contrasts["participant"], equal_size]):
+        expected = false_discovery_control(family["p"])
+        np.testing.assert_allclose(family["p_fdr"], expected, rtol=1e-12)
+        assert family["roi"].nunique() == 2
+    assert len(contrasts.groupby([contrasts["participant"], equal_size])) == 6
+
+
+def test_without_contrasts_the_columns_are_there() -> None:
+    assert list(score(_decoded(0), np.random.default_rng(0), 10, 10).contrasts) == list(CONTRAST_COLUMNS)
 
 
 def test_same_generator_gives_the_same_scores(simulate: Simulate) -> None:

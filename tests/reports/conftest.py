@@ -78,7 +78,7 @@ def encoding(rois: dict[str, int]) -> pd.DataFrame:
                 (roi, layer, "cv_r2", r**2, n_voxels),
                 (roi, layer, "share_of_voxels", part, n_voxels),
             ]
-        records.append((roi, np.nan, "test_r", 0.33, n_voxels))
+        records.append((roi, "best", "test_r", 0.33, n_voxels))
     return pd.DataFrame(records, columns=["roi", "layer", "metric", "value", "n_voxels"])
 
 
@@ -112,7 +112,7 @@ def participant_summary(rois: dict[str, int]) -> dict[str, Any]:
         "n_repeated_stimuli": 113,
         "n_train_stimuli": 4803,
         "n_test_stimuli": 113,
-        "test_rule": "Images shown at least twice are the test set",
+        "test_rule": "the 113 stimuli presented at least twice",
         "n_voxels": 1685,
         "dropped_voxels": 3,
         "rois": rois,
@@ -125,10 +125,10 @@ def participant_summary(rois: dict[str, int]) -> dict[str, Any]:
         "layers": list(LAYERS),
         "weights": "random",
         "weights_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "preprocessing": "Images were resized to 256 pixels and cropped to the central 224",
+        "preprocessing": "shorter side to 256 px (bilinear), centre crop 224 px",
         "device": "cpu",
         "seed": 7,
-        "folds": "Folds are sessions; all presentations of an image are in one fold",
+        "folds": "15 folds, one a session; all presentations of a stimulus in one fold",
         "alphas_at_edge": 21,
         "extra_sets": {"extra": 2000},
         "notes": ["Weights are random: the network was not trained on any image."],
@@ -176,8 +176,8 @@ def contrasts(scores: pd.DataFrame) -> pd.DataFrame:
             for size in ("", " at equal size") if row["training"] != "synthetic_same" else ("",):
                 change = difference if not size else difference - 0.08
                 name = f"{row['training']} - real{size}"
-                records.append((participant, roi, name, change, change - 0.05, change + 0.05, 0.031))
-    names = ["participant", "roi", "contrast", "difference", "ci_low", "ci_high", "p"]
+                records.append((participant, roi, name, change, change - 0.05, change + 0.05, 0.031, 0.047))
+    names = ["participant", "roi", "contrast", "difference", "ci_low", "ci_high", "p", "p_fdr"]
     return pd.DataFrame(records, columns=names)
 
 

@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults
+from bidsapp_synthfmri.reports.decoding_scores import contrasts_of, decoding_scores
+from bidsapp_synthfmri.reports.decoding_tables import contrast_tables, decoding_tables
 from bidsapp_synthfmri.reports.failure import failure_page
 from bidsapp_synthfmri.reports.group import group_page
 from bidsapp_synthfmri.reports.page import Page
@@ -210,6 +212,38 @@ def test_nothing_computed_makes_a_page(participant_results: ParticipantResults) 
     page = participant_page(empty)
     assert page.figures == ()
     assert "none of the five rows could be computed" in page.html
+
+
+def test_further_scores_of_the_encoder_are_in_words(pages: dict[str, Page]) -> None:
+    html = pages["participant"].html
+    assert "Correlation with single test responses, best layer per voxel" in html
+    assert "test_r" not in html
+
+
+def test_methods_text_is_in_sentences(pages: dict[str, Page]) -> None:
+    html = pages["participant"].html
+    assert "Held out as the test set were the 113 stimuli presented at least twice." in html
+    assert "Cross-validation used 15 folds, one a session;" in html
+    assert "Images were prepared as follows: shorter side to 256 px" in html
+
+
+@pytest.mark.parametrize("name", ["participant", "group"])
+def test_what_the_methods_text_cites_is_among_the_references(pages: dict[str, Page], name: str) -> None:
+    html = pages[name].html
+    assert "(Benjamini and Hochberg 1995)" in html
+    assert "Benjamini, Yoav; Hochberg, Yosef (1995)." in html
+
+
+def test_a_table_of_the_pool_does_not_repeat_whose_it_is(group_results: GroupResults) -> None:
+    scores = decoding_scores(group_results.decoding)
+    accuracies = decoding_tables(scores)[0]
+    contrasts = contrast_tables(contrasts_of(group_results.contrasts), scores)
+    assert accuracies.columns == ("Region", "Trained on", "Training images", "Accuracy", "Chance", "p", "q")
+    assert "451 real trials of 113 images in 8 categories" in accuracies.note
+    assert [table.columns[0] for table in contrasts] == ["Region", "Region", "Participant", "Participant"]
+    assert {row[1] for row in contrasts[1].rows} == {"synthetic, “extra”"}
+    for table in (accuracies, *contrasts):
+        assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
 def test_failure_page_says_what_to_do_and_where_to_look(pages: dict[str, Page]) -> None:

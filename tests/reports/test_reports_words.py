@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +14,15 @@ from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResul
 from bidsapp_synthfmri.reports import numbers
 from bidsapp_synthfmri.reports.decoding_scores import contrasts_of, decoding_scores
 from bidsapp_synthfmri.reports.group_words import decoding_sentences, group_verdicts, whom_it_speaks_for
-from bidsapp_synthfmri.reports.words import NO, PARTLY, UNKNOWN, YES, participant_verdicts, roi_sentences
+from bidsapp_synthfmri.reports.words import (
+    NO,
+    PARTLY,
+    UNKNOWN,
+    YES,
+    Verdict,
+    participant_verdicts,
+    roi_sentences,
+)
 
 _NUMBER = re.compile(r"[−+]?(?:\d[\d,]*)?\.?\d+")
 
@@ -69,7 +79,8 @@ def test_numbers_of_the_verdicts_come_from_the_tables(
     scores, contrasts = decoding_scores(group_results.decoding), contrasts_of(group_results.contrasts)
     for verdict in group_verdicts(scores, contrasts, ["01", "02", "03"])[:3]:
         text = f"{verdict.answer} {' '.join(verdict.text)}"
-        assert not _unexplained(text, group_results.contrasts, counts)
+        sizes = {numbers.count(size) for size in group_results.decoding["n_training"]}
+        assert not _unexplained(text, group_results.contrasts, counts | sizes)
 
 
 def test_the_sentence_of_a_region_in_full(participant_results: ParticipantResults) -> None:
@@ -162,12 +173,69 @@ def test_what_participants_can_say_depends_on_their_number(n: int, words: str) -
     assert verdict.tone == PARTLY
 
 
-def test_contrasts_are_told_apart_by_their_intervals(group_of: Callable[..., GroupResults]) -> None:
+@pytest.mark.parametrize(
+    ("differences", "qs", "tone", "answer"),
+    [
+        ([0.1, 0.1, 0.1], [0.01, 0.01, 0.01], YES, "Higher than real in all 3 regions"),
+        ([-0.1, -0.1, -0.1], [0.01, 0.01, 0.01], NO, "Lower than real in all 3 regions"),
+        ([-0.1, -0.1, -0.1], [0.2, 0.2, 0.05], UNKNOWN, "Undecided in all 3 regions"),
+        ([-0.1, -0.1, 0.1], [0.01, 0.2, 0.2], PARTLY, "Lower than real in 1 of 3 regions, undecided in 2"),
+        (
+            [0.1, -0.1, 0.1],
+            [0.01, 0.01, np.nan],
+            PARTLY,
+            "Higher than real in 1 of 3 regions, lower in 1, undecided in 1",
+        ),
+        ([-0.1], [0.01], NO, "Lower than real"),
+        ([-0.1], [0.3], UNKNOWN, "Undecided"),
+    ],
+)
+def test_contrasts_are_judged_by_the_corrected_p_value(
+    group_of: Callable[..., GroupResults],
+    differences: list[float],
+    qs: list[float],
+    tone: str,
+    answer: str,
+) -> None:
+    rois = ["A", "B", "C"][: len(qs)]
+    verdict, _ = _against_real(group_of(["01", "02"], [*rois, "all"]), rois, differences, qs)
+    assert (verdict.tone, verdict.answer) == (tone, answer)
+    assert ("Undecided does not mean equal" in " ".join(verdict.text)) == ("ndecided" in answer)
+
+
+def test_interval_and_p_that_disagree_are_explained(group_of: Callable[..., GroupResults]) -> None:
+    """All intervals exclude zero; q decides, and the text says why where the two differ."""
+    results = group_of(["01", "02"], ["A", "all"])
+    disagree, _ = _against_real(results, ["A"], [-0.1], [0.2])
+    agree, _ = _against_real(results, ["A"], [-0.1], [0.02])
+    assert "A −10.0 [−15.0, −5.0], q = .200" in disagree.text[0]
+    assert "too narrow with few test images" in disagree.text[-1]
+    assert "too narrow" not in " ".join(agree.text)
+
+
+def test_several_image_sets_are_counted_as_comparisons(group_of: Callable[..., GroupResults]) -> None:
     results = group_of(["01", "02"], ["A", "B", "all"])
-    changed = results.contrasts.assign(difference=-0.1, ci_low=-0.15, ci_high=-0.05)
-    verdict = group_verdicts(decoding_scores(results.decoding), contrasts_of(changed), ["01", "02"])[1]
-    assert (verdict.tone, verdict.answer) == (NO, "Higher than real in 0, lower in 2, undecided in 0")
-    assert "A −10.0 points [−15.0, −5.0]" in verdict.text[0]
+    more = results.contrasts[results.contrasts["contrast"] == "synthetic_extra - real"]
+    more = more.assign(contrast="synthetic_more - real")
+    both = replace(results, contrasts=pd.concat([results.contrasts, more], ignore_index=True))
+    _, other = _against_real(both, ["A", "B"], [-0.1, -0.1], [0.01, 0.2])
+    assert other.answer == "Lower than real in 2 of 4 comparisons, undecided in 2"
+    assert "“extra” (2,000 images against 400 real ones): A" in other.text[0]
+
+
+def _against_real(
+    results: GroupResults, rois: list[str], differences: list[float], qs: list[float]
+) -> tuple[Verdict, Verdict]:
+    """Verdicts on synthetic against real training, with these differences and corrected p-values."""
+    table = results.contrasts.set_index("roi")
+    for roi, difference, q in zip(rois, differences, qs, strict=True):
+        interval = {"ci_low": difference - 0.05, "ci_high": difference + 0.05}
+        for column, value in {"difference": difference, "p_fdr": q, **interval}.items():
+            table.loc[roi, column] = value
+    verdicts = group_verdicts(
+        decoding_scores(results.decoding), contrasts_of(table.reset_index()), results.summary["participants"]
+    )
+    return verdicts[1], verdicts[2]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +251,9 @@ def test_contrasts_are_told_apart_by_their_intervals(group_of: Callable[..., Gro
         (numbers.probability("q", 0.0004), "q < .001"),
         (numbers.probability("p", 0.0123), "p = .012"),
         (numbers.probability("p", 0.999), "p > .99"),
+        (numbers.probability("p", 0.04998), "p < .05"),
+        (numbers.probability("p", 0.05), "p = .050"),
+        (numbers.points_with_interval(-0.066, -0.125, -0.008), "−6.6 [−12.5, −0.8]"),
         (numbers.counted(1, "voxel"), "1 voxel"),
         (numbers.counted(5254, "trial"), "5,254 trials"),
         (numbers.seconds(0.44), "0.4 s"),

@@ -1,0 +1,80 @@
+"""Every benchmark prints its line, and ours agrees with what it is compared with; nothing is timed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+TREE = BENCHMARKS.parents[1] / "shared" / "data" / "ds001499" / "tree.txt.gz"
+FIELDS = {
+    "name": str,
+    "config": dict,
+    "ours_s": float,
+    "peer": str | None,
+    "peer_s": float | None,
+    "limit_s": float | None,
+    "ratio_peer": float | None,
+    "ratio_limit": float | None,
+    "peak_mb": int,
+    "agreement": dict | None,
+    "threads": int,
+    "device": str,
+}
+
+
+def line(name: str, *options: str) -> dict:
+    """What ``benchmarks/NAME.py --quick`` prints, as one JSON line of all fields."""
+    script = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(script, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    (text,) = done.stdout.splitlines()
+    values = json.loads(text)
+    assert list(values) == list(FIELDS)
+    for field, kind in FIELDS.items():
+        assert isinstance(values[field], kind), field
+    assert values["name"] == name
+    for other in ("peer", "limit"):
+        assert (values[f"{other}_s"] is None) == (values[f"ratio_{other}"] is None)
+    return values
+
+
+def test_shifted_intervals_cover_what_they_claim():
+    coverage = line("coverage")["agreement"]["coverage"]
+    rows = ("real_real", "synthetic_real", "mean_real_real", "synthetic_minus_real")
+    for voxels in ("independent", "shared"):
+        shifted = coverage[f"{voxels}, 113 stimuli"]["shifted"]
+        # Of 30 simulations at 93% true coverage, 23 or fewer (77%) hold the truth once in 1,000 rows.
+        assert min(shifted[row] for row in rows) > 0.77
+    plain = coverage["independent, 30 stimuli"]["plain"]
+    assert (
+        plain["mean_real_real"] < 0.6
+    )  # the bias that the shift mends: at most 18 of 30, at 9% true coverage
+
+
+def test_encoder_is_himalayas():
+    agreement = line("encoder")["agreement"]
+    # Folds of equal size give both the same score, up to the peer's float32: only a tie may fall otherwise,
+    # by a step of the grid (8 / 19 decades).
+    assert agreement["same_alpha_share"] >= 0.98
+    assert agreement["max_abs_log10_alpha_ratio"] <= 8 / 19 + 1e-6
+    assert agreement["cv_r2_max_abs_difference"] < 1e-4
+    assert agreement["cv_r2_correlation"] > 0.9999
+    # A float32 kernel over the smallest alpha, 1e-2, loses two of seven digits.
+    assert agreement["dual_max_difference_in_sd"] < 5e-3
+
+
+def test_responses_are_those_of_a_fit_per_trial():
+    # The product is in float32: 7 digits of percent signal change, a sum over 194 volumes.
+    assert line("responses")["agreement"]["max_difference_in_sd"] < 1e-4
+
+
+@pytest.mark.skipif(not TREE.exists(), reason="the list of BOLD5000's file names is not at hand")
+def test_index_finds_every_run():
+    printed = line("index")
+    assert printed["config"]["runs"] == 142
+    assert printed["agreement"] is None  # the peer takes minutes
