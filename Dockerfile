@@ -1,4 +1,5 @@
 # syntax=docker/dockerfile:1
+# Any Debian-like image with Python 3.11 or newer and its venv module.
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 
@@ -17,12 +18,15 @@ ENV PYTHONNOUSERSITE=1 \
     HOME=/home/synthfmri \
     TORCH_HOME=/opt/torch \
     MPLCONFIGDIR=/tmp/matplotlib \
-    SYNTHFMRI_CONTAINER_TAG=${TAG}
+    SYNTHFMRI_CONTAINER_TAG=${TAG} \
+    PATH=/opt/venv/bin:$PATH
 
 WORKDIR /opt/synthfmri
 COPY setup.cfg pyproject.toml README.md LICENSE run.py ./
 COPY bidsapp_synthfmri ./bidsapp_synthfmri
-RUN pip install --disable-pip-version-check ${PIP_ARGS} . \
+# Run as any user: home and torch's cache are open to all, and the program itself is readable.
+RUN python3 -m venv /opt/venv \
+ && pip install --disable-pip-version-check ${PIP_ARGS} . \
  && mkdir -p "$HOME" "$TORCH_HOME" \
  && chmod 777 "$HOME" "$TORCH_HOME"
 

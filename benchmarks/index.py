@@ -2,20 +2,21 @@
 
 The tree has every file name of ds001499, from a list; files are empty but for what an index reads:
 sidecars, the events' header and the headers of the preprocessed BOLD.
+
+    python benchmarks/index.py [--quick] [TREE]
+
+TREE is the gzipped list of names. --quick keeps one participant's names and leaves out the peer. The
+limit is a bare listing of the participant's folders.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import os
-import resource
-import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,20 @@ import bids
 import nibabel as nib
 import numpy as np
 from bids.layout import BIDSLayout
+from measure import argument_parser, measure, print_line
 
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.dataset.index import index_participant
 
 PARTICIPANT = "CSI1"
 TASK = "5000scenes"
-REPEATS = 3
 _TREE = Path(__file__).resolve().parents[2] / "shared" / "data" / "ds001499" / "tree.txt.gz"
 
 
 def make_tree(names: list[str], root: Path) -> None:
     """Write a dataset of the given file names."""
-    volume = nib.Nifti1Image(np.zeros((2, 2, 2, 2), dtype=np.uint8), np.eye(4))
+    data = np.zeros((2, 2, 2, 2), dtype=np.uint8)
+    volume: Any = nib.Nifti1Image(data, np.eye(4))  # type: ignore[no-untyped-call]
     volume.header.set_xyzt_units("mm", "sec")
     volume.header.set_zooms((2, 2, 2, 2))
     series = gzip.compress(volume.to_bytes(), mtime=0)
@@ -81,18 +83,9 @@ def peer(root: Path) -> set[str]:
     return set(layout.get(return_type="file", subject=PARTICIPANT, task=TASK, suffix="preproc"))
 
 
-def timed(work: Callable[[Path], Any], root: Path) -> tuple[float, Any]:
-    """Seconds that the work takes, and its result."""
-    start = time.perf_counter()
-    result = work(root)
-    return time.perf_counter() - start, result
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("tree", nargs="?", type=Path, default=_TREE, help="gzipped list of file names")
-    parser.add_argument("--quick", action="store_true", help="one participant's names only, no peer")
-    parser.add_argument("--device", default="cpu", help="accepted as in every benchmark; no effect")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     names = gzip.decompress(arguments.tree.read_bytes()).decode().split()
@@ -101,32 +94,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve() / "ds001499"
         make_tree(names, root)
-        rounds = [(timed(ours, root), timed(walk, root)) for _ in range(REPEATS)]
-        ours_s = statistics.median(round_ours[0] for round_ours, _ in rounds)
-        limit_s = statistics.median(round_walk[0] for _, round_walk in rounds)
-        found = rounds[-1][0][1]
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        peer_s, peer_found = (None, None) if arguments.quick else timed(peer, root)
-    print(
-        json.dumps(
-            {
-                "name": "index",
-                "config": {"files": len(names), "participant": PARTICIPANT, "runs": len(found)},
-                "ours_s": round(ours_s, 3),
-                "peer": f"pybids {bids.__version__} BIDSLayout(derivatives=True)",
-                "peer_s": None if peer_s is None else round(peer_s, 3),
-                "limit_s": round(limit_s, 4),
-                "ratio_peer": None if peer_s is None else round(peer_s / ours_s, 2),
-                "ratio_limit": round(ours_s / limit_s, 1),
-                "peak_mb": round(peak_mb),
-                "agreement": (
-                    None if peer_found is None else {"preprocessed runs are the peer's": found == peer_found}
-                ),
-                "threads": 1,
-                "device": "cpu",
-            }
-        )
+        whole = None if arguments.quick else partial(peer, root)
+        measurement = measure(partial(ours, root), partial(walk, root), whole)
+    config = {"files": len(names), "participant": PARTICIPANT, "runs": len(measurement.ours)}
+    name = f"pybids {bids.__version__} BIDSLayout(derivatives=True)"
+    agreement = (
+        None if whole is None else {"preprocessed runs are the peer's": measurement.ours == measurement.peer}
     )
+    print_line("index", config, measurement, name, agreement, n_threads=1)
 
 
 if __name__ == "__main__":

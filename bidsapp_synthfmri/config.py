@@ -35,6 +35,7 @@ _NOT_SCIENCE = frozenset(
         "command",
     }
 )
+_OF_THE_GROUP = frozenset({"labels", "label_column"})
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,16 @@ class RunConfig:
             problems.append((f"--test-fraction is {self.test_fraction}", "Give a number between 0 and 1"))
         if self.n_cpus is not None and self.n_cpus < 1:
             problems.append((f"--n-cpus is {self.n_cpus}", "Give 1 or more"))
+        if self.random_seed < 0:
+            problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
         if self.labels is not None and self.label_column is not None:
             problems.append(("--labels and --label-column were both given", "Give one of them"))
+        problems += self._name_problems()
+        problems += self._folder_problems()
+        return problems
+
+    def _name_problems(self) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
         for option, pairs in (("--images", self.images), ("--derivatives", self.derivatives)):
             names = [name for name, _ in pairs]
             if len(set(names)) < len(names):
@@ -124,7 +133,6 @@ class RunConfig:
                 problems.append(
                     (f"--images name {name!r} is not a BIDS label", "Use letters and digits only")
                 )
-        problems += self._folder_problems()
         return problems
 
     def _folder_problems(self) -> list[tuple[str, str]]:
@@ -161,7 +169,8 @@ class RunConfig:
 
     def science(self) -> dict[str, Any]:
         """The options that change results, as plain values; image sets by name, wherever they lie."""
-        values = {key: value for key, value in self.to_dict().items() if key not in _NOT_SCIENCE}
+        left_out = _NOT_SCIENCE | (_OF_THE_GROUP if self.level == "participant" else frozenset())
+        values = {key: value for key, value in self.to_dict().items() if key not in left_out}
         return {**values, "images": [name for name, _ in self.images]}
 
     def content_hash(self) -> str:

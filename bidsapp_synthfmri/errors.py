@@ -12,6 +12,7 @@ code      meaning
 6         weights unavailable: network weights cannot be found, read or verified
 7         out of memory: the estimate or the attempt exceeds what is available
 8         a participant failed: the others were finished
+9         output unwritable: a folder cannot be made or written, or the disk is full
 ========  ======================================================================
 
 The table in README is this one; a test compares the two with the classes below.
@@ -98,3 +99,10 @@ class ParticipantFailedError(SynthfmriError):
 
     exit_code = 8
     meaning = "a participant failed"
+
+
+class OutputUnwritableError(SynthfmriError):
+    """A folder cannot be made or written, or the disk is full."""
+
+    exit_code = 9
+    meaning = "output unwritable"

@@ -93,6 +93,8 @@ def _equivalent(made: SimulatedDataset, directory: Path, level: str, weights: st
 
 
 def _require_empty(directory: Path, overwrite: bool) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is a file", "Give a new folder")
     if not directory.exists() or not any(directory.iterdir()):
         return
     if not overwrite:

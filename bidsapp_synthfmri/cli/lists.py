@@ -42,10 +42,11 @@ def repeat_options(args: Sequence[str], list_options: set[str]) -> list[str]:
     while position < len(args):
         word = args[position]
         position += 1
+        word, equals, first = word.partition("=")
         if word not in list_options:
-            rewritten.append(word)
+            rewritten.append(word + equals + first)
             continue
-        values: list[str] = []
+        values = [first] if equals else []
         while position < len(args) and not _is_option(args[position]):
             values.append(args[position])
             position += 1

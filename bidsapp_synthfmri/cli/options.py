@@ -187,27 +187,34 @@ def run_config(**options: Any) -> RunConfig:
     ------
     UsageError : a NAME=PATH without a name, or what ``RunConfig`` refuses
     """
-    options["participant_labels"] = _without_prefix("sub-", options["participant_labels"])
-    options["session_labels"] = _without_prefix("ses-", options["session_labels"])
+    options["participant_labels"] = _without_prefix(
+        "sub-", "--participant-label", options["participant_labels"]
+    )
+    options["session_labels"] = _without_prefix("ses-", "--session-label", options["session_labels"])
     if options["task_label"]:
         options["task_label"] = options["task_label"].removeprefix("task-")
     if options["space"]:
         options["space"] = options["space"].removeprefix("space-")
     options["derivatives"] = _named_paths("--derivatives", options["derivatives"])
     options["images"] = _named_paths("--images", options["images"])
-    options["rois"] = _separate(options["rois"])
-    options["layers"] = _separate(options["layers"])
+    options["rois"] = _separate("--roi", options["rois"])
+    options["layers"] = _separate("--layers", options["layers"])
     return RunConfig(**options, command=shlex.join(sys.argv))
 
 
-def _separate(values: Sequence[str]) -> tuple[str, ...]:
-    """Distinct values in order; a quoted list and commas count as separators too."""
-    words = (word for value in values for word in value.replace(",", " ").split())
-    return tuple(dict.fromkeys(words))
+def _separate(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Distinct values in order; a quoted list and commas count as separators too.
+
+    An option given with nothing in it is refused: an empty shell variable must not mean all.
+    """
+    words = tuple(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
+    if values and not words:
+        raise UsageError(f"{option} was given, but names nothing", f"Name something, or leave {option} out")
+    return words
 
 
-def _without_prefix(prefix: str, labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in _separate(labels)))
+def _without_prefix(prefix: str, option: str, labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in _separate(option, labels)))
 
 
 def _named_paths(option: str, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:

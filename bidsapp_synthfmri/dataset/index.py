@@ -19,7 +19,6 @@ from .sidecars import repetition_time, stated
 from .structures import ParticipantFiles, RoiFile, RunFiles
 
 _PARTICIPANT = re.compile(r"sub-([a-zA-Z0-9+]+)")
-_WITH_CONFOUNDS = ("lsa", "lss")
 
 
 def list_participants(bids_dir: Path, labels: Sequence[str]) -> tuple[str, ...]:
@@ -67,8 +66,8 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     ------
     NothingMatchedError : no such participant, session or task
     UsageError : several tasks, spaces or files could be meant
-    InputMissingError : a run without events, BOLD or brain mask (or confounds, where the responses
-        need them), or a derivative's folder that is not there
+    InputMissingError : a run without events, BOLD, brain mask or confounds, or a derivative's folder
+        that is not there
     ContentAbsentError : files needed are git-annex links without content
     InputMalformedError : the dataset's description, a sidecar or a header cannot be used
 
@@ -91,8 +90,7 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     rois = _roi_files(derived, space)
     _require_files(chosen, rois, bids_dir)
     runs = tuple(_run_files(files, run) for run in chosen)
-    if config.responses in _WITH_CONFOUNDS:
-        _require_confounds(runs)
+    _require_confounds(runs)
     return ParticipantFiles(label, task, space, runs, rois)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from .structures import ParticipantFiles, RunFiles
 from .tables import MISSING, column_names, read_tsv
 
 _OWN_COLUMNS = ("session", "run", "onset", "duration", "stimulus")
-_RESERVED = frozenset({"session", "run", "stimulus", "trial", "split"})
+# Columns that the tables of trials and of stimuli add; `label` is not one: it may be the stimuli's category.
+_RESERVED = frozenset({"session", "run", "stimulus", "trial", "split", "prediction", "image"})
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ def read_trials(files: ParticipantFiles, stimulus_column: str) -> TrialsRead:
 
     Returns
     -------
-    trials, whose ``stimulus`` is the picture's name as written, without surrounding blanks and with
-    ``/`` between folders; other columns are the events' own, as text. A column of theirs whose name
-    the trials use themselves is prefixed with ``events_``.
+    trials, whose ``stimulus`` is the picture's path in its shortest spelling: without surrounding blanks,
+    with one ``/`` between folders, and without ``.`` and ``..`` but where it leads outside. Other columns
+    are the events' own, as text; one whose name is taken (``session``, ``run``, ``stimulus``, ``trial``,
+    ``split``, ``prediction``, ``image``) is prefixed with ``events_``.
 
     Raises
     ------
-    InputMalformedError : the column is not there, an onset or a duration is no number, or no row of
-        any run names a picture
+    InputMalformedError : the column is not there, an onset or a duration is no number, a row is there
+        twice, a name is no file's, or no row of any run names a picture
     """
     tables = []
     skipped = 0
@@ -87,14 +90,39 @@ def _read_run(run: RunFiles, stimulus_column: str) -> tuple[pd.DataFrame, int]:
             "run": run.run,
             "onset": _seconds(events, "onset", run.events),
             "duration": _seconds(events, "duration", run.events),
-            "stimulus": stimulus[shown].str.replace("\\", "/"),
+            "stimulus": _paths(stimulus[shown], run.events),
         },
         columns=list(_OWN_COLUMNS),
     )
+    _refuse_duplicates(table, run.events)
     others = events.drop(columns=["onset", "duration", stimulus_column], errors="ignore")
     others = others.rename(columns={name: f"events_{name}" for name in others if name in _RESERVED})
     table = pd.concat([table, others], axis="columns").sort_values("onset", kind="stable")
     return table.reset_index(drop=True), int((~shown).sum())
+
+
+def _paths(stimulus: pd.Series[str], path: Path) -> pd.Series[str]:
+    """Names of pictures, each in the one spelling that all its presentations share."""
+    normal = stimulus.str.replace("\\", "/").map(posixpath.normpath).astype(object)
+    no_file = normal.index[normal == "."]
+    if len(no_file):
+        raise InputMalformedError(
+            f"{path}: the picture in row {int(no_file[0]) + 1} is {stimulus.loc[no_file[0]]!r},"
+            " which names no file",
+            "Write the picture's file, or n/a where none was shown",
+        )
+    return normal
+
+
+def _refuse_duplicates(table: pd.DataFrame, path: Path) -> None:
+    repeated = table[table.duplicated(["onset", "stimulus"])]
+    if len(repeated):
+        first = repeated.iloc[0]
+        raise InputMalformedError(
+            f"{path} has {first['stimulus']} at onset {first['onset']:g} more than once"
+            f" ({len(repeated)} rows of the file repeat another)",
+            "Remove the duplicated row",
+        )
 
 
 def _seconds(events: pd.DataFrame, column: str, path: Path) -> pd.Series[float]:

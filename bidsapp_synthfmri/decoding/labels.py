@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from ..errors import InputMalformedError
 
 _TRAILING_NUMBER = re.compile(r"[\s_.-]*\d+$")
 _MISSING = frozenset({"", "n/a", "nan", "NaN", "None"})
+_FROM_NAMES = (
+    "from the stimuli's names: the first folder where there is one, "
+    "else the file's name less its extension and trailing number."
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,13 @@ def label_stimuli(
     trials: pd.DataFrame | None = None,
     column: str | None = None,
     labels: pd.DataFrame | None = None,
+    where: str = "the labels table",
+    of: str = "",
+    fallback_to_names: bool = False,
 ) -> Labels:
     """Labels of stimuli from a labels table, else from a column of the trials, else from their names.
+
+    A stimulus may be spelt in any way that leads to the same file (``./a.jpg``, ``x//a.jpg``).
 
     Parameters
     ----------
@@ -45,26 +55,30 @@ def label_stimuli(
     trials : table with ``stimulus`` and ``column``; a stimulus may have several rows (presentations)
     column : the column of ``trials`` that holds the label
     labels : table with columns ``stimulus`` and ``label``
+    where : what messages call that table; its file
+    of : what messages call the set that the stimuli are of (``image set NAME``)
+    fallback_to_names : take the names where the table knows none of the stimuli
 
     Raises
     ------
     InputMalformedError : a column is not there, a stimulus has two labels, or the table knows none of
-        the stimuli
+        the stimuli and the names are not asked for
     """
     if labels is not None:
-        found = _from_table(labels, "label", "the labels table")
-        _require_overlap(stimuli, found)
+        found = _from_table(labels, "label", where)
         source = "Labels come from the table given with --labels."
+        if stimuli and not any(_identity(stimulus) in found for stimulus in stimuli):
+            if not fallback_to_names:
+                raise _no_overlap(stimuli, where, of)
+            found = _from_names(stimuli)
+            source = f"The table given with --labels has none of these stimuli; labels come {_FROM_NAMES}"
     elif trials is not None and column is not None:
         found = _from_table(trials, column, "the trials table")
         source = f"Labels come from the column {column!r} of the trials."
     else:
-        found = {stimulus: label_from_name(stimulus) for stimulus in stimuli}
-        source = (
-            "Labels come from the stimuli's names: the first folder where there is one, "
-            "else the file's name less its extension and trailing number."
-        )
-    names = tuple(found.get(str(stimulus)) for stimulus in stimuli)
+        found = _from_names(stimuli)
+        source = f"Labels come {_FROM_NAMES}"
+    names = tuple(found.get(_identity(stimulus)) for stimulus in stimuli)
     return Labels(names, source, sum(name is None for name in names))
 
 
@@ -80,15 +94,24 @@ def label_from_name(stimulus: str) -> str | None:
     return _TRAILING_NUMBER.sub("", path.stem) or None
 
 
+def _from_names(stimuli: Sequence[str]) -> dict[str, str | None]:
+    return {_identity(stimulus): label_from_name(str(stimulus)) for stimulus in stimuli}
+
+
+def _identity(stimulus: object) -> str:
+    """The one spelling of a stimulus, the same that the trials' stimuli are given when they are read."""
+    return posixpath.normpath(str(stimulus).strip().replace("\\", "/"))
+
+
 def _from_table(table: pd.DataFrame, column: str, where: str) -> dict[str, str | None]:
     for needed in ("stimulus", column):
         if needed not in table.columns:
             raise InputMalformedError(
-                f"{where.capitalize()} has no column {needed!r}",
+                f"There is no column {needed!r} in {where}",
                 f"Name one of its columns: {', '.join(map(str, table.columns))}",
             )
     found: dict[str, str | None] = {}
-    for stimulus, value in zip(table["stimulus"].astype(str), table[column], strict=True):
+    for stimulus, value in zip(map(_identity, table["stimulus"]), table[column], strict=True):
         label = _text(value)
         known = found.get(stimulus)
         if known is not None and label is not None and label != known:
@@ -109,9 +132,9 @@ def _text(value: object) -> str | None:
     return None if text in _MISSING or value is pd.NA else text
 
 
-def _require_overlap(stimuli: Sequence[str], found: dict[str, str | None]) -> None:
-    if stimuli and not any(str(stimulus) in found for stimulus in stimuli):
-        raise InputMalformedError(
-            f"The labels table names none of the {len(stimuli)} stimuli (the first is {stimuli[0]!r})",
-            "Write the stimuli in its column 'stimulus' exactly as the trials name them",
-        )
+def _no_overlap(stimuli: Sequence[str], where: str, of: str) -> InputMalformedError:
+    asked = f"the {len(stimuli)} stimuli{of and f' of {of}'}"
+    return InputMalformedError(
+        f"Column 'stimulus' of {where} names none of {asked} (the first is {stimuli[0]!r})",
+        "Write the stimuli there as the events, or the image set, name them",
+    )

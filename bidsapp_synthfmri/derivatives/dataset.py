@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from .. import __version__
 from ..config import RunConfig
-from ..errors import InputMalformedError
+from ..errors import UsageError
 from ..structures import Json
 from . import names
 from .atomic import write_bytes
@@ -27,6 +27,10 @@ BIDS_VERSION = "1.11.1"
 CONTAINER_TAG = "SYNTHFMRI_CONTAINER_TAG"
 _APPTAINER = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 _CONFIGURATION = "Configuration"
+_VERSION_CONTROL = frozenset({".git", ".gitattributes", ".gitmodules", ".gitignore", ".datalad"})
+SYNTHESIZE = "synthesize"
+# Levels that read no dataset: a description that is there already says more of the sources than they can.
+_WITHOUT_SOURCES = ("group", SYNTHESIZE)
 _REMEDY = "Move it away, or give an OUTPUT_DIR of its own"
 
 
@@ -36,6 +40,7 @@ def write_dataset_files(
     derivatives: Mapping[str, Path] | None = None,
     source: Json | None = None,
     environment: Mapping[str, str] = os.environ,
+    level: str | None = None,
 ) -> None:
     """Write the dataset's description, README, citations, descriptions and .bidsignore.
 
@@ -45,32 +50,82 @@ def write_dataset_files(
     Parameters
     ----------
     output_dir : the dataset
-    config : seed and hash are recorded for its level
+    config : seed and hash are recorded for the level
     derivatives : name and root of each preprocessing derivative that was read
     source : dataset_description.json of BIDS_DIR, for its name, DOI and licence
     environment : where the container is looked for
+    level : None means the configuration's; ``synthesize``, which reads no dataset, names no source and
+        leaves those alone that the participant level has named
 
     Raises
     ------
-    InputMalformedError : OUTPUT_DIR holds the description of another dataset
+    UsageError : OUTPUT_DIR holds the description of another dataset
     """
     before = _existing(output_dir)
-    description = _description(before, config, derivatives or {}, source or {}, environment)
+    level = config.level if level is None else level
+    description = _description(before, config, level, derivatives or {}, source or {}, environment)
+    # The description first: were a run stopped half way, the folder would still be known as ours.
     for name, text in (
+        (names.DATASET_DESCRIPTION, json_text(description)),
         (names.IGNORED, "\n".join(names.BIDSIGNORE) + "\n"),
         (names.README, _readme()),
         (names.CITATION_MARKDOWN, citation_markdown()),
         (names.CITATION_BIBTEX, citation_bibtex()),
-        (names.DATASET_DESCRIPTION, json_text(description)),
     ):
         write_bytes(output_dir / name, text.encode())
     _write_descriptions(output_dir, config)
 
 
-def configuration_hash(output_dir: Path, level: str = "participant") -> str | None:
-    """Content hash of the configuration that last wrote ``level`` into OUTPUT_DIR; None if none did."""
-    recorded = _existing(output_dir).get(_CONFIGURATION, {}).get(level, {}).get("Hash")
-    return None if recorded is None else str(recorded)
+def require_own(output_dir: Path, besides: Sequence[Path] = ()) -> None:
+    """Refuse a folder with files of others, before anything is written into it.
+
+    It may be absent, empty, a dataset that this program wrote, or hold what its runs that failed left:
+    ``logs``, pages of failed participants and partial files.
+
+    Parameters
+    ----------
+    output_dir : the BIDS App's OUTPUT_DIR
+    besides : files and folders that may be in it too (the work directory)
+
+    Raises
+    ------
+    UsageError : a file that is not ours is there, or there is no folder but a file
+    """
+    remedy = "Give an OUTPUT_DIR of its own"
+    try:
+        entries = sorted(output_dir.iterdir())
+    except FileNotFoundError as error:
+        if output_dir.is_symlink():
+            raise UsageError(f"OUTPUT_DIR {output_dir} is a link that leads nowhere", remedy) from error
+        return
+    except NotADirectoryError as error:
+        raise UsageError(f"OUTPUT_DIR {output_dir} is a file, or lies below one", remedy) from error
+    except PermissionError as error:
+        raise UsageError(f"OUTPUT_DIR {output_dir} cannot be read ({error.strerror})", remedy) from error
+    if _existing(output_dir):
+        return
+    allowed = [path.resolve() for path in besides]
+    foreign = [
+        path
+        for path in entries
+        if not _left_by_us(path) and not any(other.is_relative_to(path.resolve()) for other in allowed)
+    ]
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise UsageError(
+            f"OUTPUT_DIR {output_dir} holds what this program did not write: {foreign[0].name}{more}",
+            f"{remedy}, empty or not there yet",
+        )
+
+
+def _left_by_us(path: Path) -> bool:
+    """Whether a run that never came to describe its dataset, or DataLad, can have left this in OUTPUT_DIR."""
+    if names.is_partial(path.name) or path.name in _VERSION_CONTROL:
+        return True
+    logs = path.parent / names.LOGS
+    if path == logs or names.is_participant_page(path.name):
+        return logs.is_dir() and all(names.is_run_folder(folder.name) for folder in logs.iterdir())
+    return False
 
 
 def dataset_links(config: RunConfig, derivatives: Mapping[str, Path]) -> dict[str, Path]:
@@ -96,32 +151,34 @@ def _existing(output_dir: Path) -> Json:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputMalformedError(f"{path} is not JSON: {error}", _REMEDY) from error
+        raise UsageError(f"{path} is not JSON: {error}", _REMEDY) from error
     generators = content.get("GeneratedBy") if isinstance(content, dict) else None
-    if not generators or generators[0].get("Name") != DISTRIBUTION:
-        raise InputMalformedError(f"{path} describes a dataset that this program did not write", _REMEDY)
+    first = generators[0] if isinstance(generators, list) and generators else None
+    if not isinstance(first, dict) or first.get("Name") != DISTRIBUTION:
+        raise UsageError(f"{path} describes a dataset that this program did not write", _REMEDY)
     return dict(content)
 
 
 def _description(
     before: Json,
     config: RunConfig,
+    level: str,
     derivatives: Mapping[str, Path],
     source: Json,
     environment: Mapping[str, str],
 ) -> Json:
     recorded = {"Seed": config.random_seed, "Hash": config.content_hash()}
-    configurations = {**before.get(_CONFIGURATION, {}), config.level: recorded}
-    if config.level == "group" and before:
+    configurations = {**before.get(_CONFIGURATION, {}), level: recorded}
+    if level in _WITHOUT_SOURCES and before:
         return {**before, _CONFIGURATION: configurations}
-    links = dataset_links(config, derivatives)
+    links = {} if level == SYNTHESIZE else dataset_links(config, derivatives)
     return {
         "Name": f"synthfmri: {source.get('Name', 'responses, encoders and synthetic responses')}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
         "GeneratedBy": [_generator(recorded, environment)],
-        "SourceDatasets": [_source_dataset(config, source)],
+        **({} if level == SYNTHESIZE else {"SourceDatasets": [_source_dataset(config, source)]}),
         "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
         _CONFIGURATION: configurations,
     }

@@ -30,6 +30,9 @@ IGNORED = ".bidsignore"
 RUN_CONFIGURATION = "config.toml"
 RUN_LOG = "run.log"
 CRASH = "crash-{what}.txt"
+_RUN_FOLDER = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
+_PARTICIPANT_PAGE = re.compile(r"sub-[A-Za-z0-9]+\.html")
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,21 @@ def figure(name: str, group: bool = False) -> OutputFile:
     return OutputFile(
         PARTICIPANT_FIGURES, _SUBJECT, _label("figure", name), ".svg", "Figure of the participant's report"
     )
+
+
+def is_run_folder(name: str) -> bool:
+    """Whether a folder below ``logs`` is one that ``RunLog`` makes."""
+    return _RUN_FOLDER.fullmatch(name) is not None
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file is one that a kill in the middle of a write leaves behind."""
+    return _PARTIAL.fullmatch(name) is not None
+
+
+def is_participant_page(name: str) -> bool:
+    """Whether a file of OUTPUT_DIR is named as a participant's page."""
+    return _PARTICIPANT_PAGE.fullmatch(name) is not None
 
 
 def participants_with(output_dir: Path, output: OutputFile) -> tuple[str, ...]:

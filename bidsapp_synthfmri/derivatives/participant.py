@@ -72,6 +72,8 @@ def write_synthetic(
     *,
     unit: str,
     sources: Sequence[str] = (),
+    encoder_uri: str | None = None,
+    encoder_sha256: str | None = None,
 ) -> None:
     """Write synthetic responses and the table of their images.
 
@@ -82,7 +84,10 @@ def write_synthetic(
     extra_name : that set's name; None for the dataset's own
     unit : of the responses that the encoder was fitted on
     sources : BIDS URIs of files that were read, beside the encoder
+    encoder_uri : of the encoder's file; None means the one written here
+    encoder_sha256 : of that file's bytes
     """
+    encoder = writer.uri(names.ENCODER) if encoder_uri is None else encoder_uri
     matrix = names.of_extra_set(names.SYNTHETIC, extra_name)
     stimuli = names.of_extra_set(names.SYNTHETIC_STIMULI, extra_name)
     table = synthetic.table.reset_index(drop=True)
@@ -95,9 +100,10 @@ def write_synthetic(
         "Description": f"{matrix.description}. {NO_HUMAN} An encoding model predicted them from the images.",
         **_unit_keys(unit),
         "Synthetic": True,
-        "Encoder": writer.uri(names.ENCODER),
+        "Encoder": encoder,
+        **({} if encoder_sha256 is None else {"EncoderSHA256": encoder_sha256}),
         "Rows": writer.uri(stimuli),
-        **_sources([writer.uri(names.ENCODER), *sources]),
+        **_sources([encoder, *sources]),
     }
     rows = [str(stimulus) for stimulus in table["stimulus"]]
     writer.matrix(matrix, synthetic.values, rows, synthetic.voxels, sidecar)

@@ -18,7 +18,10 @@ from .results import GroupResults, ParticipantResults
 from .tables import parse_table
 
 _RUN_PARTICIPANT = "Run the participant level first"
-_RUN_AGAIN = "Run the level that writes it again"
+_RUN_AGAIN = "Run the participant level again"
+_RUN_GROUP_AGAIN = "Run the group level again"
+# What the group level and the page cannot do without.
+_SUMMARY_KEYS = {"participant": str, "task": str, "space": str, "notes": list}
 # An affine passes through NIfTI's float32 and CIFTI's decimal text; both keep a millimetre's thousandth.
 _AFFINE_TOLERANCE = 1e-3
 
@@ -30,10 +33,14 @@ class _Source:
     output_dir: Path
     place: Place
 
+    @property
+    def remedy(self) -> str:
+        return _RUN_GROUP_AGAIN if self.place.participant is None else _RUN_AGAIN
+
     def path(self, output: OutputFile) -> Path:
         path = output.path(self.output_dir, self.place)
         if not path.is_file():
-            raise InputMissingError(f"{path} is not there", _RUN_AGAIN)
+            raise InputMissingError(f"{path} is not there", self.remedy)
         return path
 
     def json(self, output: OutputFile) -> Json:
@@ -41,9 +48,9 @@ class _Source:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise InputMalformedError(f"{path} is not JSON: {error}", _RUN_AGAIN) from error
+            raise InputMalformedError(f"{path} is not JSON: {error}", self.remedy) from error
         if not isinstance(content, dict):
-            raise InputMalformedError(f"{path} holds no JSON object", _RUN_AGAIN)
+            raise InputMalformedError(f"{path} holds no JSON object", self.remedy)
         return content
 
     def table(self, output: OutputFile) -> pd.DataFrame:
@@ -52,7 +59,7 @@ class _Source:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise InputMalformedError(f"{path} is not UTF-8: {error}", _RUN_AGAIN) from error
+            raise InputMalformedError(f"{path} is not UTF-8: {error}", self.remedy) from error
         return parse_table(text, dictionary, str(path))
 
 
@@ -92,7 +99,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         encoding=source.table(names.ENCODING_SCORES),
         accounting=source.table(names.ACCOUNTING_SCORES),
         reliability=source.table(names.RELIABILITY_SCORES),
-        summary=source.json(names.SUMMARY),
+        summary=_summary(source),
         card=source.json(names.ENCODER_CARD),
     )
 
@@ -116,23 +123,6 @@ def load_group(output_dir: Path) -> GroupResults:
     )
 
 
-def load_map(output_dir: Path, results: ParticipantResults, output: OutputFile) -> FloatArray:
-    """(n_voxels,) values of one of the participant's images (``names.NCSNR``, say).
-
-    Raises
-    ------
-    InputMissingError : not written
-    InputMalformedError : truncated, or on another grid than the results' voxels
-    """
-    place = Place(results.participant, results.task, results.space)
-    path = _Source(output_dir, place).path(output)
-    image = images.read_volume(path)
-    if image.shape != results.voxels.shape or not _same_affine(image.affine, results.voxels.affine):
-        raise InputMalformedError(f"{path} is not on the grid of the participant's ROI image", _RUN_AGAIN)
-    values = np.asarray(image.dataobj)[tuple(results.voxels.ijk.T)]
-    return np.asarray(values, dtype=np.float32)
-
-
 def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
     tasks = names.tasks_with(output_dir, participant, names.SUMMARY)
     if not tasks:
@@ -143,11 +133,17 @@ def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
         problem = f"Results of participant {participant} are of the tasks {', '.join(tasks)}"
         raise NothingMatchedError(problem, "Choose one of them with --task-label")
     place = Place(participant, task or tasks[0])
-    space = _Source(output_dir, place).json(names.SUMMARY).get("space")
-    if not isinstance(space, str):
-        path = names.SUMMARY.path(output_dir, place)
-        raise InputMalformedError(f"{path} does not say which space the results are in", _RUN_AGAIN)
+    space = _summary(_Source(output_dir, place))["space"]
     return _Source(output_dir, Place(place.participant, place.task, space))
+
+
+def _summary(source: _Source) -> Json:
+    summary = source.json(names.SUMMARY)
+    lacking = [key for key, kind in _SUMMARY_KEYS.items() if not isinstance(summary.get(key), kind)]
+    if lacking:
+        path = names.SUMMARY.path(source.output_dir, source.place)
+        raise InputMalformedError(f"{path} does not state {', '.join(lacking)} as it should", _RUN_AGAIN)
+    return summary
 
 
 def _voxels(source: _Source) -> VoxelSpace:
@@ -168,6 +164,13 @@ def _voxels(source: _Source) -> VoxelSpace:
     unnamed = sorted(set(np.unique(used).tolist()) - set(labels))
     if unnamed:
         raise InputMalformedError(f"{path} has values without a name: {unnamed}", _RUN_AGAIN)
+    listed = {images.NO_ROI, *map(str, roi_names)}
+    unlisted = sorted({name for label in labels.values() for name in label.split("+")} - listed)
+    if unlisted:
+        raise InputMalformedError(
+            f"The table of {path} names regions that its sidecar does not list: {', '.join(unlisted)}",
+            _RUN_AGAIN,
+        )
     return VoxelSpace(
         ijk=ijk.astype(np.int64),
         affine=np.asarray(image.affine, dtype=np.float64),

@@ -61,19 +61,31 @@ def layer_weights(
     -------
     the weights, and (n_used,) their prediction for the mean training trial, to be taken off the intercept
     """
-    n_units = layer.values.shape[1]
-    values = np.empty((n_units, len(voxels)), dtype=np.float32)
-    mean = np.empty(n_units)
-    for start in range(0, n_units, _UNITS_A_BLOCK):
+    scale = np.zeros(len(voxels), dtype=np.float32)
+    for _, _, product in _blocks(layer, rows, dual, shown):
+        scale = np.maximum(scale, np.abs(product).max(axis=0))
+    scale[scale == 0] = 1
+    stored = np.empty((layer.values.shape[1], len(voxels)), dtype=np.float16)
+    offset = np.zeros(len(voxels))
+    for block, mean, product in _blocks(layer, rows, dual, shown):
+        stored[block] = product / scale
+        offset += mean @ stored[block].astype(np.float64)
+    offset *= scale
+    return LayerWeights(layer.name, voxels, stored, scale), offset
+
+
+def _blocks(
+    layer: LayerFeatures, rows: IntArray, dual: FloatArray, shown: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[np.float64], FloatArray]]:
+    """Blocks of units: which, their mean over trials (units,), and X'c (units, n_used).
+
+    Gone through twice, once for the scale: whole in float32, a wide layer of a whole brain does not fit.
+    """
+    for start in range(0, layer.values.shape[1], _UNITS_A_BLOCK):
         block = slice(start, start + _UNITS_A_BLOCK)
         units = layer.values[rows, block]  # (n_training, units)
-        mean[block] = shown @ units
-        values[block] = (units - mean[block].astype(np.float32)).T @ dual
-    scale = np.abs(values).max(axis=0)
-    scale[scale == 0] = 1
-    stored = (values / scale).astype(np.float16)
-    offset = (mean @ stored.astype(np.float64)) * scale
-    return LayerWeights(layer.name, voxels, stored, scale.astype(np.float32)), offset
+        mean = shown @ units
+        yield block, mean, (units - mean.astype(np.float32)).T @ dual
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..structures import Features, FloatArray, IntArray
+from ..structures import BoolArray, Features, FloatArray, IntArray
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .kernels import Decomposition, decompose, linear_kernel
-from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha, dual_weights, out_of_fold
+from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha, dual_weights
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,32 @@ class EncoderFit:
 
 
 @dataclass(frozen=True)
-class _LayerFit:
-    """One candidate layer: scores for all voxels, dual weights and out-of-fold predictions (n, v)."""
+class _Best:
+    """What is kept of each voxel's best layer so far; columns are replaced when a better one comes.
 
-    scores: RidgeScores
+    Attributes
+    ----------
+    layer, alpha, r2, at_edge : (n_voxels,)
+    dual, out_of_fold : (n_trials, n_voxels)
+    """
+
+    layer: IntArray
+    alpha: NDArray[np.float64]
+    r2: NDArray[np.float64]
+    at_edge: BoolArray
     dual: FloatArray
     out_of_fold: FloatArray
+
+    @classmethod
+    def none_yet(cls, shape: tuple[int, int]) -> _Best:
+        return cls(
+            layer=np.zeros(shape[1], dtype=np.int64),
+            alpha=np.zeros(shape[1]),
+            r2=np.full(shape[1], -np.inf),
+            at_edge=np.zeros(shape[1], dtype=bool),
+            dual=np.empty(shape, dtype=np.float32),
+            out_of_fold=np.empty(shape, dtype=np.float32),
+        )
 
 
 def fit_encoder(
@@ -66,6 +86,7 @@ def fit_encoder(
     device: torch.device,
     alphas: tuple[float, ...] = DEFAULT_ALPHAS,
     progress: Callable[[str], None] | None = None,
+    n_voxels_batch: int = 4096,
 ) -> EncoderFit:
     """Ridge from every layer; penalty and layer per voxel by cross-validated R2 inside the training set.
 
@@ -76,7 +97,9 @@ def fit_encoder(
     stimulus_index : (n_trials,) row of ``features`` shown in each trial
     folds : partition of the trials
     device : where to compute, in float64
+    alphas : grid of penalties
     progress : called with each layer's name once it is done, if given
+    n_voxels_batch : voxels computed together
 
     Raises
     ------
@@ -84,69 +107,76 @@ def fit_encoder(
 
     Notes
     -----
-    METHODS, "Ridge" and "What an encoder stores".
+    METHODS, "Ridge" and "What an encoder stores". Beside the responses, two arrays of their size in
+    float32 are held whatever the number of layers, and a few of a batch's size in float64.
     """
-    Y = torch.from_numpy(values).to(device, torch.float64)  # (n, v)
     rows, index = np.unique(stimulus_index, return_inverse=True)
-    fits: list[_LayerFit] = []
-    for layer in features.layers:
+    best = _Best.none_yet(values.shape)
+    cv_r, cv_r2 = np.empty((2, len(features.layers), values.shape[1]), dtype=np.float32)
+    for number, layer in enumerate(features.layers):
         decomposition = decompose(linear_kernel(layer.values, rows, device), index)
-        fits.append(_fit_layer(decomposition, Y, folds, alphas))
+        for start in range(0, values.shape[1], n_voxels_batch):
+            batch = slice(start, min(start + n_voxels_batch, values.shape[1]))
+            Y = torch.from_numpy(values[:, batch]).to(device, torch.float64)  # (n, n_batch)
+            scores = choose_alpha(decomposition, Y, folds, alphas)
+            cv_r[number, batch], cv_r2[number, batch] = scores.r.cpu().numpy(), scores.r2.cpu().numpy()
+            _keep_better(best, number, batch.start, decomposition, Y, scores)
         if progress is not None:
             progress(layer.name)
-    r2 = torch.stack([fit.scores.r2 for fit in fits]).cpu().numpy()  # (n_layers, v)
-    best = r2.argmax(axis=0)  # (v,)
-    weights, intercept = _primal(features, rows, fits, best, values.mean(axis=0, dtype=np.float64), index)
-    predictions = np.empty_like(values)  # (n, v)
-    for number, fit in enumerate(fits):
-        predictions[:, best == number] = fit.out_of_fold[:, best == number]
+    weights, intercept = _primal(features, rows, best, values.mean(axis=0, dtype=np.float64), index)
     first = np.unique(index, return_index=True)[1]
     return EncoderFit(
         weights=weights,
         intercept=intercept,
         layers=tuple(layer.name for layer in features.layers),
-        best_layer=best.astype(np.int64),
-        alpha=_of_best([fit.scores.alpha for fit in fits], best),
-        cv_r=torch.stack([fit.scores.r for fit in fits]).cpu().numpy().astype(np.float32),
-        cv_r2=r2.astype(np.float32),
+        best_layer=best.layer,
+        alpha=best.alpha,
+        cv_r=cv_r,
+        cv_r2=cv_r2,
         training_rows=rows,
-        out_of_fold=predictions[first],
-        n_alphas_at_edge=int(_of_best([fit.scores.at_edge for fit in fits], best).sum()),
+        out_of_fold=best.out_of_fold[first],
+        n_alphas_at_edge=int(best.at_edge.sum()),
         alphas=alphas,
     )
 
 
-def _fit_layer(decomposition: Decomposition, Y: Tensor, folds: Folds, alphas: tuple[float, ...]) -> _LayerFit:
-    scores = choose_alpha(decomposition, Y, folds, alphas)
-    dual = dual_weights(decomposition, Y, scores.alpha) / decomposition.scale
-    held_out = out_of_fold(decomposition, Y, folds, scores.alpha)
-    return _LayerFit(scores, dual.float().cpu().numpy(), held_out.float().cpu().numpy())
+def _keep_better(
+    best: _Best,
+    layer: int,
+    start: int,
+    decomposition: Decomposition,
+    Y: Tensor,
+    scores: RidgeScores,
+) -> None:
+    """Replace the columns of the batch's voxels that this layer predicts better than those before."""
+    r2 = scores.r2.cpu().numpy()
+    better = np.flatnonzero(r2 > best.r2[start : start + len(r2)])
+    if len(better) == 0:
+        return
+    columns = torch.from_numpy(better).to(Y.device)
+    alpha, voxels = scores.alpha[columns], better + start
+    dual = dual_weights(decomposition, Y[:, columns], alpha) / decomposition.scale
+    best.layer[voxels], best.r2[voxels] = layer, r2[better]
+    best.alpha[voxels] = alpha.cpu().numpy()
+    best.at_edge[voxels] = scores.at_edge[columns].cpu().numpy()
+    best.dual[:, voxels] = dual.cpu().numpy()
+    best.out_of_fold[:, voxels] = scores.out_of_fold[:, columns].cpu().numpy()
 
 
 def _primal(
-    features: Features,
-    rows: IntArray,
-    fits: list[_LayerFit],
-    best: IntArray,
-    mean: NDArray[np.float64],
-    index: IntArray,
+    features: Features, rows: IntArray, best: _Best, mean: NDArray[np.float64], index: IntArray
 ) -> tuple[tuple[LayerWeights, ...], FloatArray]:
     """Weights of every layer for the voxels that chose it, and the intercepts (v,)."""
     weights: list[LayerWeights] = []
     intercept = mean.copy()
-    for number, (layer, fit) in enumerate(zip(features.layers, fits, strict=True)):
-        voxels = np.flatnonzero(best == number)
+    shown = np.bincount(index) / len(index)
+    for number, layer in enumerate(features.layers):
+        voxels = np.flatnonzero(best.layer == number)
         if len(voxels) == 0:
             continue
         dual = np.zeros((len(rows), len(voxels)), dtype=np.float32)
-        np.add.at(dual, index, fit.dual[:, voxels])  # (n_training, v_l)
-        shown = np.bincount(index) / len(index)
+        np.add.at(dual, index, best.dual[:, voxels])  # (n_training, v_l)
         entry, offset = layer_weights(layer, rows, dual, shown, voxels)
         weights.append(entry)
         intercept[voxels] -= offset
     return tuple(weights), intercept.astype(np.float32)
-
-
-def _of_best(per_layer: list[Tensor], best: IntArray) -> NDArray[np.float64]:
-    stacked = torch.stack(per_layer).cpu().numpy()  # (n_layers, v)
-    return np.asarray(stacked[best, np.arange(stacked.shape[1])])

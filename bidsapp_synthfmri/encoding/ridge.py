@@ -31,12 +31,14 @@ class RidgeScores:
     r2 : (n_voxels,) 1 - squared error / variance, of out-of-fold predictions at that alpha
     r : (n_voxels,) correlation of out-of-fold predictions with the data; 0 where predictions are constant
     at_edge : (n_voxels,) whether the alpha is the grid's first or last
+    out_of_fold : (n, n_voxels) predictions of every row by a fit without the row's fold, at that alpha
     """
 
     alpha: Tensor
     r2: Tensor
     r: Tensor
     at_edge: Tensor
+    out_of_fold: Tensor
 
 
 def choose_alpha(
@@ -53,39 +55,20 @@ def choose_alpha(
     """
     total = ((Y - Y.mean(dim=0)) ** 2).sum(dim=0)  # (n_voxels,)
     best_r2 = torch.full_like(total, -torch.inf)
-    best_r, choice = torch.zeros_like(total), torch.zeros_like(total, dtype=torch.long)
+    choice = torch.zeros_like(total, dtype=torch.long)
+    best_residuals = torch.empty_like(Y)
     for number, residuals in enumerate(_residuals_by_alpha(decomposition, Y, folds, alphas)):
         r2 = 1 - (residuals**2).sum(dim=0) / total
-        better = r2 > best_r2
-        best_r = torch.where(better, correlate_columns(Y - residuals, Y), best_r)
-        best_r2 = torch.where(better, r2, best_r2)
-        choice = torch.where(better, number, choice)
+        better = torch.nonzero(r2 > best_r2).flatten()
+        best_r2[better], choice[better] = r2[better], number
+        best_residuals[:, better] = residuals[:, better]
     return RidgeScores(
         alpha=torch.tensor(alphas, dtype=Y.dtype, device=Y.device)[choice],
         r2=best_r2,
-        r=best_r,
+        r=correlate_columns(Y - best_residuals, Y),
         at_edge=(choice == 0) | (choice == len(alphas) - 1),
+        out_of_fold=Y - best_residuals,
     )
-
-
-def out_of_fold(decomposition: Decomposition, Y: Tensor, folds: Folds, alpha: Tensor) -> Tensor:
-    """Predictions of every row from an encoder fitted without the row's fold.
-
-    Parameters
-    ----------
-    decomposition, Y, folds : as for ``choose_alpha``
-    alpha : (n_voxels,) penalty of each voxel
-
-    Returns
-    -------
-    (n, n_voxels)
-    """
-    predictions = torch.empty_like(Y)
-    for value in torch.unique(alpha):
-        voxels = alpha == value
-        residuals = next(_residuals_by_alpha(decomposition, Y[:, voxels], folds, (float(value),)))
-        predictions[:, voxels] = Y[:, voxels] - residuals
-    return predictions
 
 
 def dual_weights(decomposition: Decomposition, Y: Tensor, alpha: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from ..structures import BoolArray, Trials
 
 # Below this many test stimuli a correlation over them says next to nothing (standard error above .3).
 MIN_TEST_STIMULI = 10
+# Above this share of repeated stimuli, holding all of them out would leave too few to train on.
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,12 @@ class HeldOut:
 
 
 def choose_test_set(trials: Trials, fraction: float, rng: np.random.Generator) -> HeldOut:
-    """Repeated stimuli; where they are too few, also a random share of the others.
+    """Repeated stimuli; a random share where most repeat, or, besides them, where too few do.
 
     Parameters
     ----------
     trials : all trials
-    fraction : share of the stimuli to hold out at random where fewer than ``MIN_TEST_STIMULI`` repeat
+    fraction : share of the stimuli to hold out where that share is drawn
     rng : draws them
 
     Raises
@@ -49,7 +51,12 @@ def choose_test_set(trials: Trials, fraction: float, rng: np.random.Generator) -
     chosen = counts > 1
     n_repeated, n_stimuli = int(chosen.sum()), len(counts)
     rule = f"the {n_repeated} stimuli presented at least twice"
-    if n_repeated < MIN_TEST_STIMULI:
+    if n_repeated > _MOST * n_stimuli:
+        n_test = min(max(round(fraction * n_stimuli), MIN_TEST_STIMULI), n_repeated // 2)
+        drawn = rng.choice(np.flatnonzero(chosen), size=n_test, replace=False)
+        chosen = np.isin(np.arange(n_stimuli), drawn)
+        rule = f"a random {n_test} of the {n_repeated} stimuli presented at least twice, which are most"
+    elif n_repeated < MIN_TEST_STIMULI:
         once = np.flatnonzero(~chosen)
         n_more = max(round(fraction * n_stimuli), MIN_TEST_STIMULI) - n_repeated
         n_more = min(max(n_more, 0), len(once) // 2)
@@ -62,6 +69,6 @@ def choose_test_set(trials: Trials, fraction: float, rng: np.random.Generator) -
     if n_train < 2 or not chosen.any():
         raise InputMalformedError(
             f"Of {n_stimuli} stimuli {n_train} would remain to train the encoder on",
-            "Include more sessions or runs: an encoder needs stimuli besides those it is tested on",
+            "Include more runs: an encoder needs stimuli besides those it is tested on",
         )
     return HeldOut(chosen[trials.stimulus_index], rule)

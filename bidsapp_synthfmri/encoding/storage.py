@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from ..errors import InputMalformedError, InputMissingError
+from ..errors import InputMalformedError, InputMissingError, UsageError
 from ..structures import Json, VoxelSpace
 from .encoder import Encoder, LayerWeights
 
@@ -71,6 +71,10 @@ def read_encoder(path: Path) -> Encoder:
 
 
 def _read_card(path: Path) -> Json:
+    if path.suffix != ".safetensors":
+        raise UsageError(
+            f"{path} is no .safetensors file", "Give the encoder's .safetensors file, not its card"
+        )
     beside = path.with_suffix(".json")
     for needed in (path, beside):
         if not needed.is_file():

@@ -94,12 +94,14 @@ def account(
     finds: a correlation over n stimuli is biased towards zero, by about r (1 - r^2) / 2n, and
     ``real_real``, where one variance serves both sides, by up to twice that; averaging over voxels
     does not reduce it. Values are given as they are. Intervals are widened, where need be, to hold
-    the value. In simulation (r .2, rho .6, 4 presentations, 200 voxels, 300 repetitions) the shifted
-    interval of ``real_real``, ``synthetic_real``, ``mean_real_real`` and the difference covers 93-95%
-    at 113 stimuli and 89-95% at 30, whether voxels are independent or share five components; the
-    plain one 65-95% and 9-95%. Intervals take the noise-matched samples and the total variance as
-    given: ``noise_matched_real`` covers 89-90% at 113 stimuli and 82-85% at 30. The ceiling rests on
-    a reliability held at zero or above, whose bias no bootstrap mends: 97-99%, and 53-89% at 30.
+    the value. In simulation (``benchmarks/coverage.py``: r .2, rho .6, 4 presentations, 200 voxels, 250
+    repetitions, 500 draws; voxels independent, sharing five components of signal, or of signal and
+    noise) the shifted interval of ``real_real``, ``synthetic_real``, ``mean_real_real`` and the
+    difference covers 92-97% at 113 stimuli and 88-95% at 30; the plain one 66-95% and 14-94%.
+    Intervals take the noise-matched samples and the total variance as given: ``noise_matched_real``
+    covers 80-88% at 113 stimuli and 76-84% at 30. The ceiling rests on a reliability held at zero or
+    above, whose bias no bootstrap mends: 99-100%, and 90-99% at 30, but 71% and 55% where voxels share
+    signal alone, whose variance in the stimuli at hand then strays in all of them together.
     """
     comparison, design = arrange(comparison, draws, rng)
     voxelwise, scores = _voxel_level(comparison, design, rois, memory_bytes)

@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import re
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,20 @@ _SHOWN = 4
 _SECONDS_WITHOUT_ANSWER = 30.0
 # Parts of Inception networks that only training uses.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+# What torch.load and safetensors raise on bytes that are no weights.
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    pickle.UnpicklingError,
+    struct.error,
+    SafetensorError,
+)
 
 
 def pretrained_state(weights: Any) -> StateDict:
@@ -42,10 +57,10 @@ def pretrained_state(weights: Any) -> StateDict:
     try:
         with _impatient():
             state: StateDict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         if cached:
             raise WeightsError(
-                f"{file} cannot be read as weights ({_first_line(error)})",
+                _not_weights(file, error),
                 "Delete it and run again with network access, or replace it",
             ) from error
         raise WeightsError(
@@ -84,10 +99,9 @@ def file_state(file: Path) -> StateDict:
             content: Any = load_file(file)
         else:
             content = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
+    except _UNREADABLE as error:
         raise WeightsError(
-            f"{file} cannot be read as weights ({_first_line(error)})",
-            "Give a .safetensors file, or a state dict written by torch.save",
+            _not_weights(file, error), "Save a state_dict with torch.save, or use .safetensors"
         ) from error
     return _unwrapped(content, file)
 
@@ -153,6 +167,12 @@ def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> lis
 
 def _few(keys: list[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+
+
+def _not_weights(file: Path, error: Exception) -> str:
+    """The system's reason is told; torch's is not: it advises to unpickle the file without protection."""
+    reason = f" ({_first_line(error)})" if isinstance(error, OSError) else ""
+    return f"{file} is not a file of weights that can be read safely{reason}"
 
 
 def _first_line(error: Exception) -> str:

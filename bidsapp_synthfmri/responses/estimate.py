@@ -50,7 +50,8 @@ def estimate_run(run: RunData, estimator: str) -> tuple[FloatArray, BoolArray]:
     DesignError : see the estimators
     """
     times = frame_times(len(run.bold), run.repetition_time, run.start_time)
-    design = RunDesign(run.onsets, run.durations, times, nuisance_basis(times, run.confounds), run.label)
+    nuisance = nuisance_basis(times, run.confounds)
+    design = RunDesign(run.onsets, run.durations, times, nuisance, run.label, run.start_time)
     weights = ESTIMATORS[estimator](design).astype(np.float32)  # (n_trials, n_volumes)
     finite = np.isfinite(run.bold).all(axis=0)
     bold = np.where(finite, run.bold, np.float32(0))
@@ -93,6 +94,7 @@ def estimate_responses(
         blocks.append(values)
         usable &= good
     values = np.concatenate(blocks)[:, usable]
+    _require_pairs(trials)
     scored, varying = zscore_within(values, trials.session_index)
     usable[np.flatnonzero(usable)[~varying]] = False
     if not usable.any():
@@ -122,23 +124,24 @@ def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> tuple[FloatA
     -------
     (n_trials, n_voxels) float32, 0 where a voxel does not vary in a group; and (n_voxels,) whether
     it varies in every group
-
-    Raises
-    ------
-    InputMalformedError : a group has fewer than two rows
     """
     scored = np.empty_like(values)
     varying = np.ones(values.shape[1], dtype=bool)
     for group in np.unique(groups):
         rows = groups == group
-        if rows.sum() < 2:
-            raise InputMalformedError(
-                "A session has a single trial, which cannot be z-scored",
-                "Leave the session out with --session-label",
-            )
         block = values[rows].astype(np.float64)
         spread = block.std(axis=0, ddof=1)
         good = spread > 0
         scored[rows] = (block - block.mean(axis=0)) / np.where(good, spread, 1)
         varying &= good
     return scored, varying
+
+
+def _require_pairs(trials: Trials) -> None:
+    counts = trials.table["session"].value_counts()
+    if counts.min() < 2:
+        session = str(counts.idxmin())
+        raise InputMalformedError(
+            f"Session {session or '(the only one)'} has a single trial, which cannot be z-scored",
+            "Leave the session out with --session-label",
+        )

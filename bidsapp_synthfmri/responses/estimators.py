@@ -13,10 +13,13 @@ from .design import residualise, trial_regressors
 
 Matrix = NDArray[np.float64]
 
-# A regressor that keeps less than this share of its length outside the nuisance space, or of its
-# variance beside the other trials, has no estimate worth the name.
-_MIN_SHARE = 1e-3
+# Noise of an estimate grows as its regressor shrinks. One that is cut off by the scan's end to less than
+# this share of the usual length would dominate the session's spread, by which all trials are z-scored.
+_MIN_LENGTH = 0.25
+# Limit on the variance inflation factor: beyond it a trial's estimate is its neighbours' noise.
+_MAX_INFLATION = 100.0
 _TR34_WINDOW_S = (4.0, 8.0)
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class RunDesign:
     Attributes
     ----------
     onsets, durations : (n_trials,) seconds
-    times : (n_volumes,) seconds of the volumes
+    times : (n_volumes,) seconds at which the volumes sample the signal
     nuisance : (n_volumes, rank) orthonormal
     label : the run's name, for messages
+    start_time : seconds from a volume's own onset to its time
     """
 
     onsets: Matrix
@@ -36,24 +40,25 @@ class RunDesign:
     times: Matrix
     nuisance: Matrix
     label: str
+    start_time: float = 0.0
 
     def trials(self) -> Matrix:
         """(n_volumes, n_trials) regressors, nuisance projected out.
 
         Raises
         ------
-        DesignError : a trial has no regressor left (it begins outside the scan, or a confound equals it)
+        DesignError : a trial has next to no regressor left (it begins at the scan's end or after it, or
+            a confound equals it)
         """
         full = trial_regressors(self.onsets, self.durations, self.times)
         left = residualise(full, self.nuisance)
-        lost = np.linalg.norm(left, axis=0) <= _MIN_SHARE * max(
-            1.0, float(np.linalg.norm(full, axis=0).max())
-        )
+        length = np.linalg.norm(left, axis=0)
+        lost = length < max(_MIN_LENGTH * float(np.median(length)), _NOTHING)
         if lost.any():
-            trial = int(np.flatnonzero(lost)[0])
+            trial = int(np.argmin(length))
             raise DesignError(
-                f"{self.label}: trial {trial + 1} at {self.onsets[trial]:.2f} s leaves no trace in a scan of "
-                f"{self.times[-1] - self.times[0]:.0f} s once drifts and confounds are out",
+                f"{self.label}: trial {trial + 1} at {self.onsets[trial]:.2f} s leaves next to no trace in "
+                f"a scan of {self.times[-1] - self.times[0]:.0f} s once drifts and confounds are out",
                 "Check the onsets against the run's length, or remove the trial from the events file",
             )
         return left
@@ -71,14 +76,15 @@ def lsa_weights(design: RunDesign) -> Matrix:
     DesignError : the trials cannot be told apart (too close, or more of them than volumes)
     """
     trials = design.trials()
-    length = np.linalg.norm(trials, axis=0)
-    singular = np.linalg.svd(trials / length, compute_uv=False)
-    if len(singular) < trials.shape[1] or singular[-1] < _MIN_SHARE * singular[0]:
+    weights = np.asarray(np.linalg.pinv(trials))
+    inflation = (np.linalg.norm(weights, axis=1) * np.linalg.norm(trials, axis=0)) ** 2  # (n_trials,)
+    too_many = trials.shape[1] + design.nuisance.shape[1] >= len(trials)
+    if too_many or np.linalg.matrix_rank(trials) < trials.shape[1] or inflation.max() > _MAX_INFLATION:
         raise DesignError(
             f"{design.label}: {trials.shape[1]} trials in {len(trials)} volumes cannot be estimated jointly",
-            "Use --responses lss, which needs no joint fit, or check the onsets for duplicates",
+            "Check the onsets for duplicates; where trials do lie this close, use --responses lss",
         )
-    return np.asarray(np.linalg.pinv(trials))
+    return weights
 
 
 def lss_weights(design: RunDesign) -> Matrix:
@@ -102,7 +108,7 @@ def lss_weights(design: RunDesign) -> Matrix:
     b = a.sum(axis=1, keepdims=True) - a  # (n_volumes, n_trials)
     aa, bb, ab = (a * a).sum(axis=0), (b * b).sum(axis=0), (a * b).sum(axis=0)
     determinant = aa * bb - ab**2
-    if (determinant <= _MIN_SHARE**2 * aa * bb).any():
+    if (determinant * _MAX_INFLATION < aa * bb).any():
         trial = int(np.argmin(determinant / (aa * bb)))
         raise DesignError(
             f"{design.label}: trial {trial + 1} at {design.onsets[trial]:.2f} s equals the sum of the others",
@@ -124,11 +130,12 @@ def tr34_weights(design: RunDesign) -> Matrix:
 
     Notes
     -----
-    The TR34 of BOLD5000's first release (Chang et al. 2019). A volume counts when the middle of its
-    window of one TR, starting half a TR before it, lies within 4-8 s, so jittered onsets find the same TRs.
+    The TR34 of BOLD5000's first release (Chang et al. 2019). Volumes are counted by their own onsets,
+    rounded to the nearest TR from the trial's, so that jittered onsets find the same TRs.
     """
     half = (design.times[1] - design.times[0]) / 2
-    since = design.times[:, None] - design.onsets[None, :] + half  # (n_volumes, n_trials)
+    volumes = design.times - design.start_time
+    since = volumes[:, None] - design.onsets[None, :] + half  # (n_volumes, n_trials)
     window = (since >= _TR34_WINDOW_S[0]) & (since < _TR34_WINDOW_S[1])
     counts = window.sum(axis=0)
     if (counts == 0).any():

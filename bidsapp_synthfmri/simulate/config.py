@@ -127,6 +127,8 @@ class SimulationConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 problems.append((f"{name} is {value}", f"Give a number from {low} to {high}"))
+        if self.seed < 0:
+            problems.append((f"seed is {self.seed}", "Give 0 or more"))
         if self.naming not in get_args(Naming):
             problems.append((f"naming is {self.naming!r}", f"Choose one of {', '.join(get_args(Naming))}"))
         if not self.participants or not all(label.isalnum() for label in self.participants):

@@ -45,7 +45,7 @@ def write_description(fmriprep_dir: Path, naming: Naming) -> None:
         "Name": "Simulated series in the shape of fMRIPrep's",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "bidsapp_synthfmri", "Description": "simulated, not preprocessed"}],
+        "GeneratedBy": [{"Name": "bidsapp_synthfmri.simulate", "Description": "simulated, not preprocessed"}],
     }
     write_json(fmriprep_dir / "dataset_description.json", description)
 

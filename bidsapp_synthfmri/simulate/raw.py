@@ -64,7 +64,9 @@ def write_dataset_files(bids_dir: Path, config: SimulationConfig) -> None:
         "License": "CC0",
         "Authors": ["bidsapp_synthfmri"],
         "Acknowledgements": "Simulated by bidsapp_synthfmri: no human was scanned.",
-        "GeneratedBy": [{"Name": "bidsapp_synthfmri", "Description": f"simulate, seed {config.seed}"}],
+        "GeneratedBy": [
+            {"Name": "bidsapp_synthfmri.simulate", "Description": f"simulate, seed {config.seed}"}
+        ],
     }
     write_json(bids_dir / "dataset_description.json", description)
     text = _README.format(

@@ -22,6 +22,7 @@ from ..decoding import (
 )
 from ..derivatives.dataset import write_dataset_files
 from ..derivatives.group import write_group
+from ..derivatives.names import PAGE
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
 from ..derivatives.writer import Writer
@@ -46,18 +47,21 @@ def run_group(config: RunConfig) -> None:
     InputMalformedError : files or labels that do not fit
     """
     watch = Stopwatch("group")
-    participants = _participants(config)
+    participants = chosen_participants(config)
     given = None if config.labels is None else _read_labels(config.labels)
     decoded: list[Decoded] = []
     sources: list[Labels] = []
     notes: dict[str, None] = {}
+    hashes: dict[str, str] = {}
     for participant in participants:
         with watch.step(f"decoding sub-{participant}"):
-            results = load_participant(config.output_dir, participant)
+            results = load_participant(config.output_dir, participant, config.task_label)
+            hashes[participant] = str(results.summary.get("configuration_hash"))
             data, labels = _participant_data(results, config, given)
             decoded.append(decode(data, generator(config, participant, "decoding")))
             sources.append(labels)
             notes.update(dict.fromkeys(note for note in results.summary["notes"] if "random" in note))
+    _require_one_configuration(hashes)
     with watch.step("statistics"):
         parts = [
             score(part, generator(config, part.participant, "scores"), N_BOOTSTRAP, N_PERMUTATIONS)
@@ -67,7 +71,10 @@ def run_group(config: RunConfig) -> None:
         scores = join(parts)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        summary = _summary(config, decoded, sources, list(notes), scores.skipped)
+        skipped = [*_unfinished(config), *scores.skipped]
+        for sentence in skipped:
+            LOGGER.warning("%s", sentence)
+        summary = _summary(config, decoded, sources, list(notes), skipped)
         write_group(
             config.output_dir,
             scores.table,
@@ -80,7 +87,14 @@ def run_group(config: RunConfig) -> None:
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
 
 
-def _participants(config: RunConfig) -> tuple[str, ...]:
+def chosen_participants(config: RunConfig) -> tuple[str, ...]:
+    """Those asked for, else all whose participant level is finished.
+
+    Raises
+    ------
+    InputMissingError : none is
+    NothingMatchedError : one asked for is not
+    """
     written = participants_written(config.output_dir)
     if not written:
         raise InputMissingError(
@@ -94,6 +108,24 @@ def _participants(config: RunConfig) -> tuple[str, ...]:
             f"Run the participant level for them, or choose among {', '.join(written)}",
         )
     return config.participant_labels or written
+
+
+def _unfinished(config: RunConfig) -> list[str]:
+    """A sentence on each participant that has a page but no finished results."""
+    if config.participant_labels:
+        return []
+    pages = (path.stem for path in config.output_dir.glob(f"sub-*{PAGE.extension}"))
+    labels = {page.removeprefix("sub-") for page in pages} - set(participants_written(config.output_dir))
+    return [f"Participant {label} was left out: its participant level failed." for label in sorted(labels)]
+
+
+def _require_one_configuration(hashes: dict[str, str]) -> None:
+    if len(set(hashes.values())) > 1:
+        made = ", ".join(f"sub-{label} {value[:8]}" for label, value in hashes.items())
+        raise InputMalformedError(
+            f"The participants were made with different options (configurations {made})",
+            "Run the participant level for all with the same options, or choose with --participant-label",
+        )
 
 
 def _read_labels(path: Path) -> pd.DataFrame:
@@ -111,7 +143,8 @@ def _participant_data(
     results: ParticipantResults, config: RunConfig, given: pd.DataFrame | None
 ) -> tuple[ParticipantData, Labels]:
     trials = results.responses.trials
-    labels = label_stimuli(trials.stimuli, trials.table, config.label_column, given)
+    where, who = f"--labels {config.labels}", f"participant {results.participant}"
+    labels = label_stimuli(trials.stimuli, trials.table, config.label_column, given, where, who)
     label_of = dict(zip(trials.stimuli, labels.names, strict=True))
     shown = tuple(str(stimulus) for stimulus in trials.table["stimulus"])
     is_test = results.splits == "test"
@@ -125,7 +158,7 @@ def _participant_data(
         for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
     }
     synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, given) for extra in results.extra]
+    synthetic += [_extra_images(extra, given, where) for extra in results.extra]
     data = ParticipantData(
         participant=results.participant,
         real=sides["real"],
@@ -147,16 +180,21 @@ def _training_images(synthetic: Synthetic, label_of: dict[str, str | None]) -> L
     )
 
 
-def _extra_images(synthetic: Synthetic, given: pd.DataFrame | None) -> LabelledResponses:
+def _extra_images(synthetic: Synthetic, given: pd.DataFrame | None, where: str) -> LabelledResponses:
     """An extra set, labelled by its folders, else by the labels table, else by file name."""
     stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
-    has_folders = "label" in synthetic.table and synthetic.table["label"].notna().any()
-    if has_folders:
-        names = label_stimuli(stimuli, synthetic.table, "label").names
+    set_name = str(synthetic.table["split"].iloc[0])
+    if "label" in synthetic.table and synthetic.table["label"].notna().any():
+        labels = label_stimuli(stimuli, synthetic.table, "label")
     else:
-        names = label_stimuli(stimuli, labels=given).names
-    name = f"synthetic_{synthetic.table['split'].iloc[0]}"
-    return LabelledResponses(name=name, values=synthetic.values, labels=names, stimuli=stimuli)
+        of = f"image set {set_name}"
+        labels = label_stimuli(stimuli, labels=given, where=where, of=of, fallback_to_names=True)
+    LOGGER.debug("image set %s: %s", set_name, labels.source)
+    # Their own names: a picture of another set may be called the same.
+    own = tuple(f"{set_name}/{stimulus}" for stimulus in stimuli)
+    return LabelledResponses(
+        name=f"synthetic_{set_name}", values=synthetic.values, labels=labels.names, stimuli=own
+    )
 
 
 def _summary(

@@ -39,6 +39,12 @@ class ParticipantInputs:
     extra: tuple[StimulusSet, ...]
     voxels: VoxelSpace
 
+    @property
+    def runs_without_trials(self) -> tuple[str, ...]:
+        """Names of the runs that show no picture."""
+        shown = set(zip(self.trials.table["session"], self.trials.table["run"], strict=True))
+        return tuple(run.label for run in self.files.runs if (run.session, run.run) not in shown)
+
     def runs(self, confounds: dict[str, None]) -> Iterator[RunData]:
         """Runs that hold trials, read one at a time; names of confounds are added to ``confounds``."""
         table = self.trials.table

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -11,10 +13,16 @@ import torch
 
 from ..config import RunConfig
 from ..dataset.index import list_participants
+from ..derivatives.dataset import require_own
 from ..derivatives.logs import RunLog
-from ..derivatives.names import PAGE, Place
+from ..derivatives.names import PAGE, SUMMARY, tasks_with
 from ..derivatives.writer import Writer
-from ..errors import MemoryExceededError, ParticipantFailedError, SynthfmriError
+from ..errors import (
+    MemoryExceededError,
+    OutputUnwritableError,
+    ParticipantFailedError,
+    SynthfmriError,
+)
 from ..reports import failure_page
 from .console import LOGGER, logging_to
 from .group import run_group
@@ -23,6 +31,9 @@ from .plan import describe_plan
 from .runtime import pinned_threads
 
 Result = TypeVar("Result")
+_UNWRITABLE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EFBIG}
+)
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -40,22 +51,47 @@ def run_level(config: RunConfig) -> int:
     if config.dry_run:
         click.echo(describe_plan(config))
         return 0
-    log = RunLog.create(config)
+    require_own(config.output_dir, besides=[config.work_folder])
+    log = open_log(config)
     with logging_to(log.path, config.verbosity), pinned_threads(config.n_cpus) as threads:
         LOGGER.info("%s", config.command)
         LOGGER.debug("%d threads, record in %s", threads, log.folder)
         if config.level == "group":
-            _guarded(partial(run_group, config), log, None)
+            guarded(partial(run_group, config), log, config.output_dir, None)
             return 0
         return _run_participants(config, log)
 
 
+def open_log(config: RunConfig) -> RunLog:
+    """The run's record in OUTPUT_DIR.
+
+    Raises
+    ------
+    OutputUnwritableError : the folder cannot be made or written
+    """
+    try:
+        return RunLog.create(config)
+    except OSError as error:
+        raise unwritable(error, config.output_dir) from error
+
+
+def unwritable(error: OSError, output_dir: Path) -> OutputUnwritableError:
+    """What an error of the file system says to the user."""
+    where = error.filename or output_dir
+    return OutputUnwritableError(
+        f"{where} cannot be written ({error.strerror})",
+        "Give an OUTPUT_DIR and a --work-dir that this user can write to, on a disk with room",
+    )
+
+
 def _run_participants(config: RunConfig, log: RunLog) -> int:
-    participants = _guarded(partial(list_participants, config.bids_dir, config.participant_labels), log, None)
+    participants = guarded(
+        partial(list_participants, config.bids_dir, config.participant_labels), log, config.output_dir, None
+    )
     failed: dict[str, SynthfmriError] = {}
     for participant in participants:
         try:
-            _guarded(partial(run_participant, config, participant), log, participant)
+            guarded(partial(run_participant, config, participant), log, config.output_dir, participant)
         except SynthfmriError as error:
             failed[participant] = error
             LOGGER.error("sub-%s failed: %s", participant, error)
@@ -71,37 +107,54 @@ def _run_participants(config: RunConfig, log: RunLog) -> int:
     )
 
 
-def _guarded(step: Callable[[], Result], log: RunLog, participant: str | None) -> Result:
+def guarded(step: Callable[[], Result], log: RunLog, output_dir: Path, participant: str | None) -> Result:
     """Run a step; anything it raises is recorded with its traceback and leaves as a SynthfmriError."""
     try:
         return step()
     except SynthfmriError as error:
-        log.crash(error, participant)
+        _record(error, log, participant)
         raise
-    except (MemoryError, RuntimeError) as error:
-        crash = log.crash(error, participant)
-        if _is_out_of_memory(error):
-            raise MemoryExceededError(
-                f"Memory ran out ({str(error).splitlines()[0] if str(error) else 'no detail'})",
-                "Give the run more memory, or fewer --layers, ROIs or sessions",
-            ) from error
-        raise SynthfmriError(f"Internal error: {error}", f"Report it with {crash}") from error
     except Exception as error:
-        crash = log.crash(error, participant)
-        raise SynthfmriError(
-            f"Internal error ({type(error).__name__}): {error}", f"Report it with {crash}"
-        ) from error
+        crash = _record(error, log, participant)
+        raise _explained(error, output_dir, crash) from error
 
 
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+def _explained(error: Exception, output_dir: Path, crash: str) -> SynthfmriError:
+    if _is_out_of_memory(error):
+        detail = str(error).splitlines()[0] if str(error) else "no detail"
+        return MemoryExceededError(
+            f"Memory ran out ({detail})", "Give the run more memory, or fewer --layers, ROIs or sessions"
+        )
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return unwritable(error, output_dir)
+    return SynthfmriError(f"Internal error ({type(error).__name__}): {error}", f"Report it with {crash}")
+
+
+def _record(error: Exception, log: RunLog, participant: str | None) -> str:
+    """Write a crash file; where that is impossible the log's handler still has the message."""
+    try:
+        return str(log.crash(error, participant))
+    except OSError as unwritten:
+        LOGGER.error("no crash file could be written: %s", unwritten)
+        LOGGER.debug("the error was", exc_info=error)
+        return "the run's log"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
-    return any(sign in str(error).lower() for sign in _ALLOCATION_FAILED)
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in said for sign in _ALLOCATION_FAILED)
 
 
 def _write_failure(config: RunConfig, log: RunLog, participant: str, error: SynthfmriError) -> None:
+    """A page that says what went wrong; results of an earlier run no longer count as finished."""
     page = failure_page(
         participant, error.problem, error.remedy, str(log.path.relative_to(config.output_dir))
     )
-    Writer(config.output_dir, participant).text(PAGE, page.html)
-    LOGGER.debug("Wrote %s", PAGE.relative(Place(participant)))
+    try:
+        for task in tasks_with(config.output_dir, participant, SUMMARY):
+            Writer(config.output_dir, participant, task).withdraw(SUMMARY)
+        Writer(config.output_dir, participant).text(PAGE, page.html)
+    except OSError as unwritten:
+        LOGGER.error("the page of sub-%s could not be written: %s", participant, unwritten)

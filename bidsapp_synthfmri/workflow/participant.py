@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +17,23 @@ from ..derivatives.reader import load_participant
 from ..derivatives.writer import Writer
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
-from ..features.backbones import Backbone, load_backbone
+from ..errors import InputMalformedError
+from ..features.backbones import load_backbone
 from ..features.cache import cached_features
+from ..features.extraction import n_units
 from ..reports import Page, participant_page
 from ..responses import estimate_responses
-from ..structures import FloatArray, Json, Responses, Synthetic
+from ..structures import FloatArray, Json
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
+from .leakage import without_pictures
+from .memory import available_bytes, fit_bytes, require_memory
 from .model import FittedModel, fit_model, synthesise_set
-from .runtime import choose_device, generator, software
-from .scores import Evaluation, evaluate
+from .runtime import choose_device, generator
+from .scores import evaluate
+from .summary import Computed, summary
 
 _FEATURE_CACHE = "features"
-
-
-@dataclass(frozen=True)
-class _Computed:
-    """All results of a participant."""
-
-    inputs: ParticipantInputs
-    responses: Responses
-    confounds: tuple[str, ...]
-    held_out: HeldOut
-    backbone: Backbone
-    model: FittedModel
-    extra: tuple[Synthetic, ...]
-    evaluation: Evaluation
 
 
 def run_participant(config: RunConfig, participant: str) -> None:
@@ -56,7 +48,7 @@ def run_participant(config: RunConfig, participant: str) -> None:
     writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
     with watch.step("writing derivatives"):
         _write(config, writer, computed)
-        written.write_summary(writer, _summary(config, computed, watch.elapsed))
+        written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
         write_page(
             writer, participant_page(load_participant(config.output_dir, participant, writer.place.task))
@@ -72,16 +64,12 @@ def write_page(writer: Writer, page: Page) -> None:
     writer.text(names.GROUP_PAGE if group else names.PAGE, page.html)
 
 
-def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> _Computed:
-    with watch.step("reading the dataset"):
-        inputs = read_inputs(config, participant)
-        held_out = choose_test_set(
-            inputs.trials, config.test_fraction, generator(config, participant, "split")
-        )
-        _report_inputs(participant, inputs, held_out)
+def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("loading the network"):
         device = choose_device(config.device)
         backbone = load_backbone(config.backbone, config.weights, config.layers, config.random_seed, device)
+    with watch.step("reading the dataset"):
+        inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
     with watch.step("estimating single-trial responses"):
         confounds: dict[str, None] = {}
         responses = estimate_responses(inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses)
@@ -96,7 +84,36 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> _Computed
             extra.append(synthesise_set(model.encoder, images))
     with watch.step("accounting"):
         scores = evaluate(config, participant, responses, held_out, model.synthetic, model.fit)
-    return _Computed(inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores)
+    return Computed(
+        inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores, n_leaked
+    )
+
+
+def _read(
+    config: RunConfig, participant: str, units: Sequence[int]
+) -> tuple[ParticipantInputs, HeldOut, int]:
+    """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
+    inputs = read_inputs(config, participant)
+    held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
+    inputs, n_leaked = _without_test_pictures(inputs, held_out)
+    _report_inputs(participant, inputs, held_out)
+    needed = fit_bytes(int((~held_out.is_test).sum()), len(inputs.voxels), units)
+    require_memory(needed, available_bytes(), f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
+    return inputs, held_out, n_leaked
+
+
+def _without_test_pictures(inputs: ParticipantInputs, held_out: HeldOut) -> tuple[ParticipantInputs, int]:
+    """The inputs, no extra picture being a test picture; and how many were."""
+    tested = set(inputs.trials.table["stimulus"][held_out.is_test])
+    pictures = inputs.stimuli.table["path"][inputs.stimuli.table["stimulus"].isin(tested)]
+    kept = tuple(without_pictures(images, pictures) for images in inputs.extra)
+    for before, after in zip(inputs.extra, kept, strict=True):
+        if len(after) == 0:
+            raise InputMalformedError(
+                f"All {len(before)} images of --images {before.name} are test pictures",
+                "Give pictures that the participant was not tested with",
+            )
+    return replace(inputs, extra=kept), sum(map(len, inputs.extra)) - sum(map(len, kept))
 
 
 def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOut) -> None:
@@ -111,7 +128,7 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
     )
 
 
-def _write(config: RunConfig, writer: Writer, computed: _Computed) -> None:
+def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     files, responses, model = computed.inputs.files, computed.responses, computed.model
     derivatives = dict(config.derivatives)
     write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
@@ -141,7 +158,7 @@ def _write_encoder(writer: Writer, model: FittedModel) -> None:
     writer.json(names.ENCODER_CARD, complete_card(model.encoder, data))
 
 
-def _write_maps(writer: Writer, computed: _Computed) -> None:
+def _write_maps(writer: Writer, computed: Computed) -> None:
     known, voxels = computed.evaluation.reliability, computed.responses.voxels
     undefined: FloatArray = np.full(len(voxels), np.nan, dtype=np.float32)
     written.write_maps(
@@ -158,74 +175,3 @@ def _write_maps(writer: Writer, computed: _Computed) -> None:
 def _description_of(bids_dir: Path) -> Json:
     path = bids_dir / "dataset_description.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _summary(config: RunConfig, computed: _Computed, elapsed: dict[str, float]) -> Json:
-    inputs, responses, model = computed.inputs, computed.responses, computed.model
-    table = responses.trials.table
-    counts = table["stimulus"].value_counts()
-    is_test = model.synthetic.table["split"] == "test"
-    return {
-        "participant": inputs.files.participant,
-        "task": inputs.files.task,
-        "space": inputs.files.space,
-        "sessions": [session for session in table["session"].unique() if session],
-        "n_runs": len(inputs.files.runs),
-        "n_trials": len(table),
-        "n_stimuli": len(counts),
-        "n_repeated_stimuli": int((counts > 1).sum()),
-        "n_train_stimuli": int((~is_test).sum()),
-        "n_test_stimuli": int(is_test.sum()),
-        "test_rule": computed.held_out.rule,
-        "n_voxels": len(responses.voxels),
-        "dropped_voxels": responses.dropped_voxels,
-        "rois": {roi.name: int(roi.voxels.sum()) for roi in responses.voxels.roi_sets()},
-        "skipped_event_rows": inputs.skipped_rows,
-        "responses": responses.estimator,
-        "unit": responses.unit,
-        "confounds": list(computed.confounds),
-        "backbone": computed.backbone.name,
-        "layers": list(model.fit.layers),
-        "weights": computed.backbone.weights,
-        "weights_sha256": computed.backbone.weights_sha256,
-        "preprocessing": computed.backbone.preprocessing.sentence,
-        "device": str(computed.backbone.device),
-        "seed": config.random_seed,
-        "folds": model.folds.description,
-        "alphas_at_edge": model.fit.n_alphas_at_edge,
-        "extra_sets": {images.name: len(images) for images in inputs.extra},
-        "notes": _notes(computed),
-        "elapsed": elapsed,
-        "software": software(),
-        "command": config.command,
-    }
-
-
-def _notes(computed: _Computed) -> list[str]:
-    """Plain sentences that a reader of the page must see."""
-    notes = []
-    if computed.backbone.weights == "random":
-        notes.append(
-            "The network's weights are random (--weights random): its features are those of an untrained "
-            "network, and scores say nothing about features learnt from ImageNet."
-        )
-    if computed.evaluation.reliability is None:
-        notes.append(
-            "No stimulus was presented twice: reliability, ceiling and the rows that need repeats are n/a."
-        )
-    if computed.responses.dropped_voxels:
-        notes.append(
-            f"{computed.responses.dropped_voxels} of {len(computed.inputs.voxels)} voxels of the masks were "
-            "left out because they are constant, zero or not finite in at least one run."
-        )
-    if computed.inputs.skipped_rows:
-        notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
-    n_sessions = computed.responses.trials.table["session"].nunique()
-    if n_sessions == 1:
-        notes.append("There is one session: folds are not over sessions, so scores may share its noise.")
-    if computed.model.fit.n_alphas_at_edge:
-        notes.append(
-            f"{computed.model.fit.n_alphas_at_edge} of {len(computed.responses.voxels)} voxels chose a ridge "
-            "penalty at the edge of the grid, most of them because nothing predicts them."
-        )
-    return notes

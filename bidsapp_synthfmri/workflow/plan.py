@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..config import RunConfig
 from ..dataset.index import list_participants
-from ..derivatives.reader import participants_written
+from .group import chosen_participants
 from .inputs import read_inputs
 
 
 def describe_plan(config: RunConfig) -> str:
     """Participants, inputs and outputs, one line each; reads the index, computes nothing."""
     if config.level == "group":
-        labels = participants_written(config.output_dir)
+        labels = chosen_participants(config)
         who = f"{len(labels)} participants ({', '.join(labels)})"
         return f"Would decode {who} into {config.output_dir / 'group'}"
     lines = []

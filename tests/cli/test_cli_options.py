@@ -45,6 +45,7 @@ def parsed(monkeypatch):
         ["--participant-label", "01 02"],
         ["--participant-label", "01,02"],
         ["--participant-label=01", "--participant-label=02"],
+        ["--participant-label=01", "02"],
         ["--participant-label", "01", "02", "01"],
     ],
 )
@@ -102,6 +103,9 @@ def test_defaults(parsed):
         ([*POSITIONALS, "--images", "a=/x", "a=/y"], "uses a name twice"),
         ([*POSITIONALS, "--test-fraction", "1.5"], "between 0 and 1"),
         ([*POSITIONALS, "--n-cpus", "0"], "1 or more"),
+        ([*POSITIONALS, "--random-seed", "-1"], "0 or more"),
+        ([*POSITIONALS, "--participant-label", ""], "names nothing"),
+        ([*POSITIONALS, "--roi", " , "], "names nothing"),
         ([*POSITIONALS, "--labels", "a.tsv", "--label-column", "b"], "both given"),
         ([*POSITIONALS, "--responses", "magic"], "Invalid value"),
         (["/data", "/out", "cohort"], "Invalid value"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bidsapp_synthfmri.config import ESTIMATORS
 from bidsapp_synthfmri.dataset.index import index_participant, list_participants
 from bidsapp_synthfmri.errors import (
     ContentAbsentError,
@@ -124,10 +125,11 @@ def test_a_run_that_lacks_a_file_is_named_with_the_file_expected(dataset, kind, 
         assert str(path) in caught.value.problem
 
 
-def test_confounds_are_not_needed_for_responses_that_use_none(legacy):
+@pytest.mark.parametrize("responses", ESTIMATORS)
+def test_every_estimator_needs_confounds(legacy, responses):
     legacy.derived("confounds", "02", "01").unlink()
-    files = index_participant(legacy.config(responses="tr34"), "A1")
-    assert [run.confounds is None for run in files.runs] == [False, False, True, False]
+    with pytest.raises(InputMissingError, match=r"ses-02 .*run-01 has no confounds"):
+        index_participant(legacy.config(responses=responses), "A1")
 
 
 def test_without_any_derivative_the_preprocessed_bold_is_missing(legacy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bidsapp_synthfmri.dataset.stimuli import resolve_stimuli
 from bidsapp_synthfmri.dataset.structures import ParticipantFiles, RunFiles
 from bidsapp_synthfmri.dataset.trials import read_trials
 from bidsapp_synthfmri.errors import InputMalformedError
@@ -48,10 +49,52 @@ def test_columns_named_like_the_trials_own_are_kept_under_another_name(of_events
     assert (table["events_run"][0], table["events_stimulus"][0]) == ("7", "square")
 
 
+def test_every_column_that_later_tables_add_is_kept_under_another_name(of_events):
+    header = "onset\tduration\tstim_file\tprediction\timage\tsplit\ttrial\tlabel"
+    table = of_events(f"{header}\n6\t1\ta.jpg\tgo\t1\tx\t9\tcat\n").trials.table
+    assert list(table.columns[5:]) == [
+        "events_prediction",
+        "events_image",
+        "events_split",
+        "events_trial",
+        "label",
+    ]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_blanks_line_ends_and_backslashes_make_no_other_stimulus(of_events, end):
     rows = ["onset\tduration\tstim_file ", "6\t1\tx/a.jpg  ", " 16\t1\tx\\a.jpg", "26\t1\t x/a.jpg"]
     assert of_events(end.join([*rows, ""])).trials.stimuli == ("x/a.jpg",)
+
+
+def test_spellings_of_one_path_are_one_stimulus(of_events):
+    spellings = ["x/a.jpg", "./x/a.jpg", "x//a.jpg", "x/./a.jpg", ".\\x\\a.jpg", "x/y/../a.jpg"]
+    rows = [f"{6 + 10 * k}\t1\t{spelling}" for k, spelling in enumerate(spellings)]
+    assert of_events("\n".join(["onset\tduration\tstim_file", *rows])).trials.stimuli == ("x/a.jpg",)
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "x/../../a.jpg", "/a.jpg", "//a.jpg", "..\\a.jpg", "C:\\a.jpg"])
+def test_what_leads_outside_the_folder_is_still_refused(of_events, tmp_path, name):
+    (tmp_path / "stimuli").mkdir()
+    trials = of_events(f"onset\tduration\tstim_file\n6\t1\t{name}\n").trials
+    with pytest.raises(InputMalformedError, match="1 stimuli lie outside"):
+        resolve_stimuli(trials, tmp_path / "stimuli")
+
+
+def test_one_picture_at_two_onsets_and_two_pictures_at_one_onset_are_no_duplicates(of_events):
+    rows = "6\t1\ta.jpg\n16\t1\ta.jpg\n16\t1\tb.jpg\n6\t1\tn/a\n6\t1\tn/a\n"
+    read = of_events("onset\tduration\tstim_file\n" + rows)
+    assert (len(read.trials), read.skipped_rows) == (3, 2)
+
+
+def test_the_same_onset_and_picture_in_two_runs_is_no_duplicate(tmp_path):
+    runs = []
+    for number in ("01", "02"):
+        path = tmp_path / f"sub-A1_task-scenes_run-{number}_events.tsv"
+        path.write_text("onset\tduration\tstim_file\n6\t1\ta.jpg\n")
+        runs.append(RunFiles("A1", "", "scenes", number, path, path, None, None, 2.0, 0.0))
+    read = read_trials(ParticipantFiles("A1", "scenes", "T1w", tuple(runs), ()), "stim_file")
+    assert len(read.trials) == 2
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column(of_events):
@@ -78,6 +121,11 @@ def test_an_onset_is_needed_only_where_a_picture_was_shown(of_events):
         ("onset\tduration\tstim_file\n1\tn/a\ta.jpg\n", r"duration .* is 'n/a'"),
         ("onset\tduration\tstim_file\n1\t-1\ta.jpg\n", r"duration .* is '-1'"),
         ("duration\tstim_file\n1\ta.jpg\n", r"no column onset"),
+        (
+            "onset\tduration\tstim_file\n6.50\t1\ta.jpg\n9\t1\ta.jpg\n6.5\t2\t./a.jpg\n",
+            r"a.jpg at onset 6.5 more than once .*Remove the duplicated row",
+        ),
+        ("onset\tduration\tstim_file\n1\t1\ta.jpg\n9\t1\t./\n", r"row 2 is './', which names no file"),
         ("onset\tduration\tstim_file\n1\t1\tn/a\n", r"No row .* names a picture"),
         ("onset\tduration\tstim_file\n1\t1\n", r"line 2, has 2 cells under 3 columns"),
         ("onset\tonset\tstim_file\n1\t1\ta.jpg\n", r"several columns named onset"),

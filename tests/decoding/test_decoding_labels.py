@@ -30,6 +30,37 @@ def test_name_gives_folder_else_name_without_number(stimulus: str, label: str | 
     assert label_from_name(stimulus) == label
 
 
+@pytest.mark.parametrize("spelling", ["./x/cat1.jpg", "x//cat1.jpg", "x\\cat1.jpg", " x/cat1.jpg"])
+def test_a_table_may_spell_a_path_in_another_way(spelling: str) -> None:
+    labels = pd.DataFrame({"stimulus": [spelling], "label": ["feline"]})
+    assert label_stimuli(["x/cat1.jpg"], labels=labels).names == ("feline",)
+
+
+def test_errors_name_the_table_and_the_set_it_was_asked_for() -> None:
+    labels = pd.DataFrame({"stimulus": ["a", "a"], "label": ["x", "y"]})
+    options = {"where": "/data/Labels.tsv", "of": "image set Objects"}
+    with pytest.raises(InputMalformedError, match=r"none of the 2 stimuli of image set Objects") as caught:
+        label_stimuli(["b", "c"], labels=labels[:1], **options)
+    assert "/data/Labels.tsv" in caught.value.problem
+    with pytest.raises(InputMalformedError, match=r"more than one label .*/data/Labels\.tsv"):
+        label_stimuli(["a"], labels=labels, **options)
+    with pytest.raises(InputMalformedError, match=r"no column 'label' in /data/Labels\.tsv"):
+        label_stimuli(["a"], labels=labels[["stimulus"]], **options)
+
+
+def test_names_stand_in_for_a_table_that_knows_nothing_only_where_asked_and_said() -> None:
+    labels = pd.DataFrame({"stimulus": ["cat1.jpg"], "label": ["feline"]})
+    found = label_stimuli(["dog1.jpg", "7.jpg"], labels=labels, fallback_to_names=True)
+    assert found.names == ("dog", None)
+    assert found.n_unlabelled == 1
+    assert "--labels has none of these" in found.source
+    assert "names" in found.source
+
+    partly = label_stimuli(["dog1.jpg", "cat1.jpg"], labels=labels, fallback_to_names=True)
+    assert partly.names == (None, "feline")
+    assert partly.source == "Labels come from the table given with --labels."
+
+
 def test_stimuli_without_a_label_are_counted_and_not_guessed() -> None:
     found = label_stimuli(["cat1.jpg", "0001.jpg"])
     assert found.names == ("cat", None)

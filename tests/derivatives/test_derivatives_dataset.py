@@ -12,12 +12,12 @@ import pytest
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.derivatives.dataset import (
     bids_uri,
-    configuration_hash,
     dataset_links,
+    require_own,
     write_dataset_files,
 )
 from bidsapp_synthfmri.derivatives.logs import RunLog
-from bidsapp_synthfmri.errors import InputMalformedError
+from bidsapp_synthfmri.errors import UsageError
 
 
 def description(output_dir: Path) -> dict:
@@ -34,9 +34,6 @@ def test_seed_and_hash_are_recorded_for_each_level(config: RunConfig) -> None:
     assert found["Configuration"]["participant"] == {"Seed": 7, "Hash": config.content_hash()}
     assert found["Configuration"]["group"] == {"Seed": 8, "Hash": group.content_hash()}
     assert found["DatasetLinks"]["fmriprep"] == "file:///prep"
-    assert configuration_hash(out) == config.content_hash()
-    assert configuration_hash(out, "group") == group.content_hash()
-    assert configuration_hash(out.parent) is None
 
 
 def test_writing_again_changes_nothing(config: RunConfig) -> None:
@@ -68,9 +65,116 @@ def test_another_program_s_dataset_is_not_overwritten(config: RunConfig) -> None
     path = config.output_dir / "dataset_description.json"
     path.write_text(json.dumps({"Name": "fMRIPrep", "GeneratedBy": [{"Name": "fMRIPrep"}]}))
     before = path.read_bytes()
-    with pytest.raises(InputMalformedError, match=r"did not write.*OUTPUT_DIR of its own"):
-        write_dataset_files(config.output_dir, config)
+    for refuse in (require_own, lambda out: write_dataset_files(out, config)):
+        with pytest.raises(UsageError, match=r"did not write.*OUTPUT_DIR of its own") as refusal:
+            refuse(config.output_dir)
+        assert str(path) in refusal.value.problem
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"GeneratedBy": ["fMRIPrep"]}', '{"GeneratedBy": {"Name": "fMRIPrep"}}']
+)
+def test_a_description_that_names_no_program_is_not_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dataset_description.json").write_text(text)
+    with pytest.raises(UsageError, match="dataset_description"):
+        require_own(tmp_path)
+
+
+def test_an_absent_an_empty_and_an_own_folder_may_be_written_into(output_tree: Path, tmp_path: Path) -> None:
+    require_own(output_tree)
+    require_own(tmp_path / "absent" / "too")
+    (tmp_path / "empty").mkdir()
+    require_own(tmp_path / "empty")
+
+
+def leave_a_failed_run(config: RunConfig) -> None:
+    """What is there when a run fails before it has anything to describe, or is killed."""
+    RunLog.create(config)
+    (config.output_dir / "sub-01.html").write_text("failed")
+    (config.output_dir / f".dataset_description.json.{'0a' * 16}.partial").write_text("{")
+
+
+def test_what_failed_runs_leave_is_ours(config: RunConfig) -> None:
+    leave_a_failed_run(config)
+    require_own(config.output_dir)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["notes.txt", "sub-01/func/bold.nii.gz", "logs/CITATION.md", "group.html", ".bidsignore", "sub-01.txt"],
+)
+def test_files_of_others_are_named_and_stay(config: RunConfig, foreign: str) -> None:
+    leave_a_failed_run(config)
+    path = config.output_dir / foreign
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("of another")
+    with pytest.raises(UsageError, match=r"did not write.*OUTPUT_DIR of its own") as refusal:
+        require_own(config.output_dir)
+    assert f": {foreign.split('/')[0]}" in refusal.value.problem
+    assert refusal.value.exit_code == 2
+    assert path.read_text() == "of another"
+
+
+def test_pages_without_our_logs_are_of_others(tmp_path: Path) -> None:
+    (tmp_path / "sub-01.html").write_text("")
+    with pytest.raises(UsageError, match=r"sub-01\.html"):
+        require_own(tmp_path)
+
+
+def test_the_work_directory_may_lie_within(config: RunConfig) -> None:
+    leave_a_failed_run(config)
+    work = config.output_dir / "scratch" / "work"
+    work.mkdir(parents=True)
+    with pytest.raises(UsageError, match="scratch"):
+        require_own(config.output_dir)
+    require_own(config.output_dir, besides=[work])
+
+
+def test_a_file_or_a_dead_link_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for path, words in (("file", "is a file"), ("file/below", "is a file"), ("link", "leads nowhere")):
+        with pytest.raises(UsageError, match=words):
+            require_own(tmp_path / path)
+
+
+def test_a_write_stopped_half_way_leaves_a_folder_that_is_known_as_ours(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bidsapp_synthfmri.derivatives.dataset.citation_markdown", full)
+    with pytest.raises(OSError, match="No space"):
+        write_dataset_files(config.output_dir, config)
+    require_own(config.output_dir)
+
+
+def test_synthesis_into_results_leaves_their_description_alone(config: RunConfig, tmp_path: Path) -> None:
+    out = config.output_dir
+    write_dataset_files(out, config, {"fmriprep": Path("/prep")}, {"Name": "Pictures"})
+    before = description(out)
+    images = replace(config, bids_dir=tmp_path / "images", random_seed=9)
+    write_dataset_files(out, images, level="synthesize")
+
+    after = description(out)
+    assert after["Configuration"].pop("synthesize") == {"Seed": 9, "Hash": images.content_hash()}
+    assert after == before
+
+
+def test_synthesis_alone_names_no_source_and_results_that_follow_name_theirs(config: RunConfig) -> None:
+    out = config.output_dir
+    write_dataset_files(out, replace(config, bids_dir=out.parent / "images"), level="synthesize")
+    found = description(out)
+    assert "SourceDatasets" not in found
+    assert found["DatasetLinks"] == {}
+    assert list(found["Configuration"]) == ["synthesize"]
+
+    write_dataset_files(out, config, {}, {"Name": "Pictures"})
+    found = description(out)
+    assert found["SourceDatasets"] == [{"URL": config.bids_dir.as_uri()}]
+    assert set(found["Configuration"]) == {"synthesize", "participant"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bidsapp_synthfmri.derivatives import names, participant
-from bidsapp_synthfmri.derivatives.reader import load_group, load_map, load_participant
+from bidsapp_synthfmri.derivatives.reader import load_group, load_participant
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.errors import (
     InputMalformedError,
@@ -45,6 +45,17 @@ def garble(path: Path) -> None:
     path.write_bytes(b"\xff{")
 
 
+def empty_list(path: Path) -> None:
+    path.write_text("[]")
+
+
+def set_key(key: str, value: object) -> Callable[[Path], None]:
+    def put(path: Path) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+    return put
+
+
 def remove_key(key: str) -> Callable[[Path], None]:
     def remove(path: Path) -> None:
         content = json.loads(path.read_text())
@@ -72,7 +83,12 @@ RESPONSES_SIDECAR = names.RESPONSES.with_extension(".json")
         (ROI_TABLE, drop_label, "values without a name"),
         (ROI_SIDECAR, remove_key("Rois"), "no ROI image"),
         (RESPONSES_SIDECAR, remove_key("ResponseUnit"), "lacks ResponseUnit"),
-        (names.SUMMARY, remove_key("space"), "which space"),
+        (ROI_SIDECAR, set_key("Rois", ["LHPPA", "RHPPA"]), "sidecar does not list: LHRSC"),
+        (names.SUMMARY, remove_key("space"), "does not state space"),
+        (names.SUMMARY, remove_key("notes"), "does not state notes"),
+        (names.SUMMARY, set_key("notes", None), "does not state notes"),
+        (names.SUMMARY, empty_list, "holds no JSON object"),
+        (names.SUMMARY, garble, "is not JSON"),
         (names.ENCODER_CARD, garble, "is not JSON"),
     ],
 )
@@ -85,6 +101,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path, make, write, output, damage, 
 
     assert path.name.split(".")[0] in refusal.value.problem
     assert "again" in refusal.value.remedy
+    if output == names.SUMMARY:
+        assert refusal.value.remedy == "Run the participant level again"
 
 
 @pytest.mark.parametrize(
@@ -106,17 +124,6 @@ def test_responses_of_other_voxels_are_refused(tmp_path: Path, make, write) -> N
 
     with pytest.raises(InputMalformedError, match="39 voxels that are not the 40 of the ROI image"):
         load_participant(tmp_path, "01")
-
-
-def test_a_map_on_another_grid_is_refused(tmp_path: Path, make, write) -> None:
-    given = make()
-    writer = write(tmp_path, given)
-    results = load_participant(tmp_path, "01")
-    moved = replace(given.voxels, affine=given.voxels.affine + np.eye(4))
-    writer.volume(names.NCSNR, given.maps["ncsnr"], moved)
-
-    with pytest.raises(InputMalformedError, match="not on the grid"):
-        load_map(tmp_path, results, names.NCSNR)
 
 
 def test_the_group_level_before_the_participant_level(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.images import roi_combinations
 from bidsapp_synthfmri.derivatives.reader import (
     load_group,
-    load_map,
     load_participant,
     participants_written,
 )
@@ -102,13 +101,20 @@ def test_an_roi_whose_name_would_be_ambiguous_is_refused(make) -> None:
 
 def test_maps_read_back_per_voxel(tmp_path: Path, make, write) -> None:
     given = make()
-    write(tmp_path, given)
-    results = load_participant(tmp_path, "01")
+    writer = write(tmp_path, given)
 
-    for output, key in ((names.NCSNR, "ncsnr"), (names.RELIABILITY, "r"), (names.ENCODER_R, "encoder_r")):
-        np.testing.assert_array_equal(load_map(tmp_path, results, output), given.maps[key])
-    layers = load_map(tmp_path, results, names.BEST_LAYER)
-    np.testing.assert_array_equal(layers - 1, given.maps["best_layer"])
+    for output, key, first in (
+        (names.NCSNR, "ncsnr", 0),
+        (names.RELIABILITY, "r", 0),
+        (names.ENCODER_R, "encoder_r", 0),
+        (names.BEST_LAYER, "best_layer", 1),
+    ):
+        image = nib.load(writer.path(output))
+        values = np.asarray(image.dataobj)
+        np.testing.assert_array_equal(values[tuple(given.voxels.ijk.T)], given.maps[key] + first)
+        np.testing.assert_array_equal(image.affine, given.voxels.affine)
+        values[tuple(given.voxels.ijk.T)] = 0
+        assert not values.any()
 
 
 def test_the_group_reads_back(output_tree: Path, decoding: pd.DataFrame) -> None:
@@ -127,7 +133,7 @@ def test_a_second_run_leaves_no_image_set_that_it_does_not_have(tmp_path: Path, 
     participant.begin_participant(writer)
     assert participants_written(tmp_path) == ()
 
-    participant.write_summary(writer, {})
+    participant.write_summary(writer, {"notes": []})
 
     assert load_participant(tmp_path, "01").extra == ()
     assert not list(tmp_path.rglob("*syntheticObjects*"))

@@ -69,6 +69,19 @@ def test_synthetic_responses_say_that_no_human_was_scanned(tmp_path: Path, make,
         assert content["Encoder"] in content["Sources"]
 
 
+def test_synthetic_responses_of_an_encoder_from_elsewhere_name_it(tmp_path: Path, make) -> None:
+    writer = Writer(tmp_path, "01", "scenes", "T1w")
+    uri = "file:///results/sub-01_model.safetensors"
+    participant.write_synthetic(
+        writer, make().extra, "Objects", unit="z", encoder_uri=uri, encoder_sha256="ab" * 32
+    )
+    sidecar = names.of_extra_set(names.SYNTHETIC, "Objects").with_extension(".json")
+    content = json.loads(writer.path(sidecar).read_text())
+    assert content["Encoder"] == uri
+    assert content["Sources"] == [uri]
+    assert content["EncoderSHA256"] == "ab" * 32
+
+
 def test_a_write_that_fails_half_way_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "file.tsv"
     atomic.write_bytes(path, b"old")

@@ -14,7 +14,6 @@ from bidsapp_synthfmri.encoding.ridge import (
     choose_alpha,
     correlate_columns,
     dual_weights,
-    out_of_fold,
 )
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import Trials
@@ -54,7 +53,7 @@ def refitted(problem, alpha: float) -> np.ndarray:
 
 @pytest.mark.parametrize("alpha", [1e-2, 1.0, 1e3])
 def test_out_of_fold_equals_a_refit_per_fold(problem, alpha):
-    ours = out_of_fold(*split(problem), torch.full((N_VOXELS,), alpha, dtype=torch.float64))
+    ours = choose_alpha(*split(problem), (alpha,)).out_of_fold
     # The kernel's blocks are float32 products: 1e-6 relative, amplified at the smallest alpha.
     np.testing.assert_allclose(ours.numpy(), refitted(problem, alpha), atol=2e-3 if alpha < 1 else 1e-4)
 
@@ -73,7 +72,10 @@ def test_alpha_is_the_grid_value_with_the_best_refitted_score(problem):
 def test_r_is_the_correlation_of_out_of_fold_predictions(problem):
     decomposition, Y, folds = split(problem)
     scores = choose_alpha(decomposition, Y, folds)
-    predictions = out_of_fold(decomposition, Y, folds, scores.alpha).numpy()
+    predictions = scores.out_of_fold.numpy()
+    for voxel, alpha in enumerate(scores.alpha.tolist()):
+        alone = choose_alpha(decomposition, Y[:, [voxel]], folds, (alpha,)).out_of_fold[:, 0]
+        np.testing.assert_allclose(predictions[:, voxel], alone.numpy(), atol=1e-9)
     expected = [np.corrcoef(predictions[:, v], problem[2][:, v])[0, 1] for v in range(N_VOXELS)]
     np.testing.assert_allclose(scores.r.numpy(), expected, atol=1e-10)
 

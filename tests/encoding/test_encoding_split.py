@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsapp_synthfmri.encoding.split import MIN_TEST_STIMULI, choose_test_set
+from bidsapp_synthfmri.encoding.split import choose_test_set
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import Trials
 
@@ -56,8 +56,19 @@ def test_the_seed_decides():
     assert (first != other).any()
 
 
-def test_nothing_to_train_on_is_refused():
+@pytest.mark.parametrize("n_once", [0, 30])
+def test_where_most_stimuli_repeat_a_share_of_them_is_drawn(n_once):
+    repeated = [f"r{i}" for i in range(100)]
+    shown = repeated * 3 + [f"o{i}" for i in range(n_once)]
+    held_out = choose_test_set(trials(shown), 0.2, np.random.default_rng(0))
+    test, train = sides(shown, held_out.is_test)
+    assert len(test) == round(0.2 * (100 + n_once))
+    assert test <= set(repeated)
+    assert not test & train
+    assert "which are most" in held_out.rule
+
+
+@pytest.mark.parametrize("shown", [["a"] * 4, ["a", "b"], ["a", "b"] * 2])
+def test_nothing_to_train_on_is_refused(shown):
     with pytest.raises(InputMalformedError, match="remain to train"):
-        choose_test_set(
-            trials([f"s{i}" for i in range(MIN_TEST_STIMULI + 1)] * 2), 0.1, np.random.default_rng(0)
-        )
+        choose_test_set(trials(shown), 0.1, np.random.default_rng(0))

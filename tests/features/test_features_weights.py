@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from bidsapp_synthfmri.errors import UsageError, WeightsError
 from bidsapp_synthfmri.features.backbones import Backbone, load_backbone
+from bidsapp_synthfmri.features.weights import file_state
 
 CPU = torch.device("cpu")
 NAME = "squeezenet1_1"
@@ -157,10 +159,51 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, file: str) -> None:
         load(tmp_path / file)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_no_damage_escapes_and_none_is_answered_with_torchs_own_advice(tmp_path: Path) -> None:
+    """Bytes at random, and weights with some bytes changed, in both of torch's formats."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "damaged.pth"
+    sound = [b"garbage that is no pickle"]
+    for new_format in (True, False):
+        torch.save({"weight": torch.zeros(30)}, path, _use_new_zipfile_serialization=new_format)
+        sound.append(path.read_bytes())
+    refusals: list[WeightsError] = []
+    for attempt in range(600):
+        content = np.frombuffer(sound[attempt % 3], dtype=np.uint8).copy()
+        content[rng.integers(0, len(content), 4)] = rng.integers(0, 256, 4)
+        path.write_bytes(content.tobytes())
+        try:
+            file_state(path)
+        except WeightsError as error:
+            refusals.append(error)
+    assert not any("weights_only" in str(error) for error in refusals)
+    assert all("damaged.pth" in error.problem for error in refusals)
+    assert len(refusals) >= 200  # all of the garbage; changes of a weight's value go unseen
+
+
+def test_garbage_is_answered_with_what_to_give_instead(tmp_path: Path) -> None:
+    (tmp_path / "garbage.pth").write_bytes(b"garbage that is no pickle")
+    with pytest.raises(
+        WeightsError, match=r"garbage\.pth is not a file of weights that can be read safely\. "
+    ) as e:
+        load(tmp_path / "garbage.pth")
+    assert e.value.remedy == "Save a state_dict with torch.save, or use .safetensors"
+
+
+def test_garbage_in_the_cache_is_not_answered_with_torchs_advice(hub: Path) -> None:
+    hub.mkdir(parents=True)
+    (hub / CACHED_AS).write_bytes(b"garbage that is no pickle")
+    with pytest.raises(WeightsError, match="can be read safely") as caught:
+        load("imagenet")
+    assert "weights_only" not in str(caught.value)
+
+
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     torch.save(torchvision.models.squeezenet1_1(), tmp_path / "whole_model.pth")
-    with pytest.raises(WeightsError, match="whole_model"):
+    with pytest.raises(WeightsError, match="whole_model") as caught:
         load(tmp_path / "whole_model.pth")
+    assert "weights_only" not in str(caught.value)
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="no state dict"):
         load(tmp_path / "list.pth")

@@ -279,3 +279,137 @@ def test_hostile_names_are_escaped(spoilt, tmp_path, participant_level):
     done = participant_level(spoilt)
     assert done.exit_code == 0, done.output
     assert "<script>alert" not in (tmp_path / "out" / "sub-01.html").read_text(encoding="utf-8")
+
+
+def near_end_trial(bids: Path) -> None:
+    table = events(bids)
+    seconds = nib.load(bold(bids)).shape[3] * 2.0
+    table.loc[len(table) - 1, "onset"] = f"{seconds - 3:.3f}"
+    rewrite_events(bids, table)
+
+
+def duplicated_row(bids: Path) -> None:
+    table = events(bids)
+    rewrite_events(bids, pd.concat([table, table.tail(1)]))
+
+
+@pytest.mark.parametrize("estimator", ["lsa", "lss"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(near_end_trial, ["ses-01", "next to no trace"]), (duplicated_row, ["events.tsv", "duplicated"])],
+)
+def test_trials_that_would_spoil_others_are_refused(spoilt, participant_level, spoil, words, estimator):
+    spoil(spoilt)
+    done = participant_level(spoilt, "--responses", estimator)
+    assert done.exit_code == 4, done.output
+    for word in words:
+        assert word in done.output.splitlines()[-1]
+
+
+def test_another_programs_folder_is_left_alone(spoilt, participant_level):
+    output = spoilt / "derivatives" / "fmriprep"
+    (output / "sub-01.html").write_text("their report")
+    before = sorted(path for path in output.rglob("*"))
+    done = participant_level(spoilt, output=output)
+    assert done.exit_code == 2, done.output
+    assert "OUTPUT_DIR" in done.output.splitlines()[-1]
+    assert sorted(path for path in output.rglob("*")) == before
+    assert (output / "sub-01.html").read_text() == "their report"
+
+
+def test_an_output_that_is_a_file_is_refused(small, tmp_path, participant_level):
+    (tmp_path / "file").write_text("mine")
+    done = participant_level(small.bids_dir, output=tmp_path / "file")
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.output
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_work_directory_that_cannot_be_written_has_its_own_code(small, tmp_path, participant_level):
+    (tmp_path / "blocked").write_text("a file in the way")
+    done = participant_level(small.bids_dir, "--work-dir", tmp_path / "blocked")
+    assert done.exit_code == 9, done.output
+    assert "cannot be written" in done.output.splitlines()[-1]
+
+
+def test_one_picture_in_two_spellings_is_one_stimulus(spoilt, tmp_path, participant_level):
+    table = events(spoilt)
+    table["stim_file"] = ["./" + name for name in table["stim_file"]]
+    rewrite_events(spoilt, table)
+    done = participant_level(spoilt)
+    assert done.exit_code == 0, done.output
+    results = load_participant(tmp_path / "out", "01")
+    sides = results.responses.trials.table.assign(split=results.splits).groupby("stimulus")["split"].nunique()
+    assert (sides == 1).all()
+    assert results.summary["n_repeated_stimuli"] == 12
+
+
+def test_extra_images_that_are_test_pictures_are_left_out(small, tmp_path, participant_level):
+    extra = tmp_path / "extra"
+    shutil.copytree(small.extra_dir, extra)
+    shown = pd.concat(
+        pd.read_csv(path, sep="\t") for path in small.bids_dir.glob("sub-01/ses-*/func/*_events.tsv")
+    )["stim_file"].value_counts()
+    tested = shown.index[shown > 1][0]
+    shutil.copy(small.stimuli_dir / tested, extra / "tree" / "under_another_name.jpg")
+    done = participant_level(small.bids_dir, "--images", f"extra={extra}")
+    assert done.exit_code == 0, done.output
+    results = load_participant(tmp_path / "out", "01")
+    assert not results.extra[0].table["stimulus"].str.contains("under_another_name").any()
+    assert "1 extra images" in json.dumps(results.summary["notes"])
+
+
+def test_where_all_stimuli_repeat_some_are_held_out(tmp_path, participant_level):
+    config = SimulationConfig(
+        participants=("01",),
+        n_sessions=2,
+        n_runs=1,
+        n_repeated=37,
+        n_presentations=2,
+        extra_per_category=1,
+        image_size=64,
+    )
+    made = simulate(tmp_path / "simulated", config)
+    done = participant_level(made.bids_dir)
+    assert done.exit_code == 0, done.output
+    summary = load_participant(tmp_path / "out", "01").summary
+    assert summary["n_repeated_stimuli"] == 37
+    assert summary["n_test_stimuli"] == 10
+    assert summary["n_train_stimuli"] == 27
+
+
+def test_a_failed_rerun_does_not_leave_old_results_as_finished(spoilt, tmp_path, participant_level):
+    assert participant_level(spoilt, "--participant-label", "01", "02").exit_code == 0
+    no_events(spoilt)
+    assert participant_level(spoilt).exit_code == 3
+    assert participants_written(tmp_path / "out") == ("02",)
+    group = CliRunner().invoke(run, [str(spoilt), str(tmp_path / "out"), "group"])
+    assert group.exit_code == 0, group.output
+    assert "Participant 01 was left out" in (tmp_path / "out" / "group.html").read_text(encoding="utf-8")
+
+
+def test_participants_made_with_different_options_are_not_pooled(small, tmp_path, participant_level):
+    assert participant_level(small.bids_dir).exit_code == 0
+    assert participant_level(small.bids_dir, "--participant-label", "02", "--roi", "PPA").exit_code == 0
+    group = CliRunner().invoke(run, [str(small.bids_dir), str(tmp_path / "out"), "group"])
+    assert group.exit_code == 4, group.output
+    assert "different options" in group.output.splitlines()[-1]
+
+
+def test_columns_named_as_ours_do_no_harm(spoilt, tmp_path, participant_level):
+    table = events(spoilt)
+    for name in ("prediction", "split", "image", "label", "trial"):
+        table[name] = "theirs"
+    rewrite_events(spoilt, table)
+    done = participant_level(spoilt)
+    assert done.exit_code == 0, done.output
+    assert load_participant(tmp_path / "out", "01").synthetic.table["prediction"].nunique() == 2
+
+
+def test_a_damaged_summary_is_named_at_group_level(small, tmp_path, participant_level):
+    assert participant_level(small.bids_dir).exit_code == 0
+    summary = next((tmp_path / "out").glob("sub-01/func/*_summary.json"))
+    summary.write_text("{}")
+    group = CliRunner().invoke(run, [str(small.bids_dir), str(tmp_path / "out"), "group"])
+    assert group.exit_code == 4, group.output
+    assert summary.name in group.output.splitlines()[-1]

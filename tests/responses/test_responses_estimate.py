@@ -93,6 +93,20 @@ def test_runs_are_taken_one_at_a_time():
     assert len(responses.values) == 3 * N_TRIALS
 
 
-def test_a_session_of_one_trial_is_refused():
-    with pytest.raises(InputMalformedError, match="single trial"):
-        zscore_within(np.ones((3, 2), dtype=np.float32), np.array([0, 0, 1]))
+def test_a_session_of_one_trial_is_refused_by_name():
+    rng = np.random.default_rng(3)
+    two = [run(rng.standard_normal((N_TRIALS, N_VOXELS))) for _ in range(2)]
+    lonely = RunData(
+        "run-02", two[1].bold, ONSETS[:1], np.ones(1), two[1].confounds, two[1].repetition_time, 0.0
+    )
+    table = trials(2, ["01", "02"]).take(np.arange(N_TRIALS + 1))
+    with pytest.raises(InputMalformedError, match="Session 02 has a single trial"):
+        estimate_responses([two[0], lonely], table, voxel_space(), "lsa")
+
+
+def test_a_voxel_that_does_not_vary_in_a_session_is_marked():
+    values = np.random.default_rng(4).standard_normal((6, 3)).astype(np.float32)
+    values[3:, 1] = 2
+    scored, varying = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
+    assert varying.tolist() == [True, False, True]
+    assert (scored[3:, 1] == 0).all()

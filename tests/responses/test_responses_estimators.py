@@ -135,6 +135,29 @@ def test_a_trial_after_the_scan_is_refused_by_name(design, name):
         ESTIMATORS[name](spoilt)
 
 
+@pytest.mark.parametrize("name", ["lsa", "lss"])
+@pytest.mark.parametrize(("before_end", "kept"), [(1.0, False), (12.0, True)])
+def test_a_trial_cut_off_by_the_scans_end_is_refused(design, name, before_end, kept):
+    end = float(design.times[-1])
+    onsets = np.append(design.onsets[design.onsets < end - 25], end - before_end)
+    cut = RunDesign(onsets, np.ones(len(onsets)), design.times, design.nuisance, "ses-01 run-02")
+    if kept:
+        lengths = np.linalg.norm(ESTIMATORS[name](cut), axis=1)
+        assert lengths.max() < 4 * np.median(lengths)
+        return
+    with pytest.raises(DesignError, match=f"trial {len(onsets)} .*next to no trace"):
+        ESTIMATORS[name](cut)
+
+
+@pytest.mark.parametrize("start_time", [0.0, 1.0])
+def test_tr34_takes_the_same_volumes_for_either_sign_of_jitter(start_time):
+    times = frame_times(N_VOLUMES, TR, start_time)
+    nothing = np.empty((N_VOLUMES, 0))
+    jittered = RunDesign(np.array([5.997, 26.01]), np.ones(2), times, nothing, "run-01", start_time)
+    weights = tr34_weights(jittered)
+    assert [np.flatnonzero(row).tolist() for row in weights] == [[5, 6], [15, 16]]
+
+
 @pytest.mark.parametrize("name", ["lsa"])
 def test_duplicated_onsets_are_refused(design, name):
     doubled = np.append(design.onsets, design.onsets[-1])

@@ -178,6 +178,7 @@ def test_default_offers_more_extra_than_training_pictures() -> None:
         {"participants": ("01", "01")},
         {"n_repeated": 400},
         {"noise": 0.0},
+        {"seed": -1},
     ],
 )
 def test_impossible_configuration_is_refused(wrong: dict[str, object]) -> None:

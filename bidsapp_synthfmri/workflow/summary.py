@@ -1,0 +1,109 @@
+"""The facts of a participant's run, and the sentences that a reader must see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..config import RunConfig
+from ..encoding.split import HeldOut
+from ..features.backbones import Backbone
+from ..structures import Json, Responses, Synthetic
+from .inputs import ParticipantInputs
+from .model import FittedModel
+from .runtime import software
+from .scores import Evaluation
+
+
+@dataclass(frozen=True)
+class Computed:
+    """All results of a participant; ``n_leaked`` extra images were test pictures and left out."""
+
+    inputs: ParticipantInputs
+    responses: Responses
+    confounds: tuple[str, ...]
+    held_out: HeldOut
+    backbone: Backbone
+    model: FittedModel
+    extra: tuple[Synthetic, ...]
+    evaluation: Evaluation
+    n_leaked: int
+
+
+def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
+    """The facts that the page and the group level read; ``elapsed`` is seconds by step."""
+    inputs, responses, model = computed.inputs, computed.responses, computed.model
+    table = responses.trials.table
+    counts = table["stimulus"].value_counts()
+    is_test = model.synthetic.table["split"] == "test"
+    return {
+        "participant": inputs.files.participant,
+        "task": inputs.files.task,
+        "space": inputs.files.space,
+        "sessions": [session for session in table["session"].unique() if session],
+        "n_runs": len(inputs.files.runs) - len(inputs.runs_without_trials),
+        "n_trials": len(table),
+        "n_stimuli": len(counts),
+        "n_repeated_stimuli": int((counts > 1).sum()),
+        "n_train_stimuli": int((~is_test).sum()),
+        "n_test_stimuli": int(is_test.sum()),
+        "test_rule": computed.held_out.rule,
+        "n_voxels": len(responses.voxels),
+        "dropped_voxels": responses.dropped_voxels,
+        "rois": {roi.name: int(roi.voxels.sum()) for roi in responses.voxels.roi_sets()},
+        "skipped_event_rows": inputs.skipped_rows,
+        "responses": responses.estimator,
+        "unit": responses.unit,
+        "confounds": list(computed.confounds),
+        "backbone": computed.backbone.name,
+        "layers": list(model.fit.layers),
+        "weights": computed.backbone.weights,
+        "weights_sha256": computed.backbone.weights_sha256,
+        "preprocessing": computed.backbone.preprocessing.sentence,
+        "device": str(computed.backbone.device),
+        "seed": config.random_seed,
+        "configuration_hash": config.content_hash(),
+        "folds": model.folds.description,
+        "alphas_at_edge": model.fit.n_alphas_at_edge,
+        "extra_sets": {images.name: len(images) for images in inputs.extra},
+        "notes": _notes(computed),
+        "elapsed": elapsed,
+        "software": software(),
+        "command": config.command,
+    }
+
+
+def _notes(computed: Computed) -> list[str]:
+    """Plain sentences that a reader of the page must see."""
+    notes = []
+    if computed.backbone.weights == "random":
+        notes.append(
+            "The network's weights are random (--weights random): its features are those of an untrained "
+            "network, and scores say nothing about features learnt from ImageNet."
+        )
+    if computed.evaluation.reliability is None:
+        notes.append(
+            "No stimulus was presented twice: reliability, ceiling and the rows that need repeats are n/a."
+        )
+    if computed.responses.dropped_voxels:
+        notes.append(
+            f"{computed.responses.dropped_voxels} of {len(computed.inputs.voxels)} voxels of the masks were "
+            "left out because they are constant, zero or not finite in at least one run."
+        )
+    if computed.inputs.skipped_rows:
+        notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
+    if without := computed.inputs.runs_without_trials:
+        notes.append(f"{len(without)} runs show no picture and were left out: {', '.join(without)}.")
+    if computed.n_leaked:
+        notes.append(
+            f"{computed.n_leaked} extra images are the same files as test pictures and were "
+            "left out of their sets."
+        )
+    n_sessions = computed.responses.trials.table["session"].nunique()
+    if n_sessions == 1:
+        notes.append("There is one session: folds are not over sessions, so scores may share its noise.")
+    if computed.model.fit.n_alphas_at_edge:
+        notes.append(
+            f"{computed.model.fit.n_alphas_at_edge} of {len(computed.responses.voxels)} voxels chose a ridge "
+            "penalty at the edge of the grid, most of them because nothing predicts them."
+        )
+    return notes

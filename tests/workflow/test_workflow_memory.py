@@ -1,0 +1,31 @@
+"""Memory is refused with numbers before it is taken."""
+
+import pytest
+
+from bidsapp_synthfmri.errors import MemoryExceededError
+from bidsapp_synthfmri.workflow.memory import available_bytes, fit_bytes, require_memory
+
+
+def test_the_tighter_of_machine_and_cgroup_counts(tmp_path):
+    meminfo, limit, used = tmp_path / "meminfo", tmp_path / "max", tmp_path / "current"
+    meminfo.write_text("MemTotal: 32000 kB\nMemAvailable:   8000 kB\n")
+    assert available_bytes(meminfo, limit, used) == 8000 * 1024
+    limit.write_text("5000000\n")
+    used.write_text("1000000\n")
+    assert available_bytes(meminfo, limit, used) == 4_000_000
+    limit.write_text("max\n")
+    assert available_bytes(meminfo, limit, used) == 8000 * 1024
+    assert available_bytes(tmp_path / "none", tmp_path / "none", tmp_path / "none") is None
+
+
+def test_bold5000_fits_and_a_whole_brain_does_not_fit_a_laptop():
+    alexnet = (193600, 32448, 64896, 43264, 9216, 4096, 4096, 1000)
+    assert fit_bytes(4803, 1685, alexnet) < 2e9
+    assert fit_bytes(4803, 200_000, alexnet) > 8e9
+
+
+def test_refusal_gives_both_numbers():
+    require_memory(10, None, "it")
+    require_memory(10, 11, "it")
+    with pytest.raises(MemoryExceededError, match=r"needs about 3\.0 GB and 1\.0 GB are free"):
+        require_memory(3_000_000_000, 1_000_000_000, "fitting")
