@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,8 @@ def _run_participants(config: RunConfig, log: RunLog) -> int:
     )
     failed: dict[str, SynthfmriError] = {}
     for participant in participants:
+        # Traced networks refer to themselves: without this the last participant's lives on beside the next's.
+        gc.collect()
         try:
             guarded(partial(run_participant, config, participant), log, config.output_dir, participant)
         except SynthfmriError as error:

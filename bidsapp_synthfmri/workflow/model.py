@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import RunConfig
+from ..dataset.structures import ParticipantFiles
 from ..encoding import Encoder, EncoderFit, Folds, fit_encoder, make_folds
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
@@ -16,7 +17,7 @@ from ..structures import Features, Json, Responses, StimulusSet, Synthetic
 from .console import LOGGER
 from .runtime import generator, software
 
-_BATCH = 64
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class FittedModel:
 
 def fit_model(
     config: RunConfig,
-    participant: str,
-    task: str,
+    files: ParticipantFiles,
     responses: Responses,
     held_out: HeldOut,
     features: Features,
@@ -48,7 +48,7 @@ def fit_model(
 ) -> FittedModel:
     """Fit on the training trials; predict test stimuli, and training stimuli out of fold."""
     training = responses.trials.take(~held_out.is_test)
-    folds = make_folds(training, generator(config, participant, "folds"))
+    folds = make_folds(training, generator(config, files.participant, "folds"))
     fit = fit_encoder(
         features,
         responses.values[~held_out.is_test],
@@ -57,7 +57,7 @@ def fit_model(
         backbone.device,
         progress=lambda layer: LOGGER.debug("fitted %s", layer),
     )
-    card = _card(config, participant, task, responses, training.stimuli, fit, folds, backbone)
+    card = _card(config, files, responses, training.stimuli, fit, folds, backbone)
     encoder = Encoder(fit.weights, fit.intercept, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
@@ -112,8 +112,7 @@ def _constant_columns(responses: Responses) -> pd.DataFrame:
 
 def _card(
     config: RunConfig,
-    participant: str,
-    task: str,
+    files: ParticipantFiles,
     responses: Responses,
     training: tuple[str, ...],
     fit: EncoderFit,
@@ -122,8 +121,8 @@ def _card(
 ) -> Json:
     return {
         "description": "Voxelwise encoding model: image to fMRI response",
-        "participant": participant,
-        "task": task,
+        "participant": files.participant,
+        "task": files.task,
         "responses": responses.estimator,
         "unit": responses.unit,
         "backbone": backbone.identity(),

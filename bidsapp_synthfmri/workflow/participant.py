@@ -18,12 +18,12 @@ from ..derivatives.writer import Writer
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
-from ..features.backbones import load_backbone
+from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..reports import Page, participant_page
 from ..responses import estimate_responses
-from ..structures import FloatArray, Json
+from ..structures import FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
@@ -73,11 +73,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("estimating single-trial responses"):
         confounds: dict[str, None] = {}
         responses = estimate_responses(inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses)
-    with watch.step(f"extracting features of {len(inputs.stimuli)} images"):
-        # In one order for all participants, so that those who saw the same images share the cache.
-        features = cached_features(backbone, inputs.stimuli.sorted(), config.work_folder / _FEATURE_CACHE)
-    with watch.step("fitting the encoder"):
-        model = fit_model(config, participant, inputs.files.task, responses, held_out, features, backbone)
+    model = _fit(config, inputs, responses, held_out, backbone, watch)
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
@@ -87,6 +83,22 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     return Computed(
         inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores, n_leaked
     )
+
+
+def _fit(
+    config: RunConfig,
+    inputs: ParticipantInputs,
+    responses: Responses,
+    held_out: HeldOut,
+    backbone: Backbone,
+    watch: Stopwatch,
+) -> FittedModel:
+    """Features and encoder; the features' mapping ends here, before other images need the memory."""
+    with watch.step(f"extracting features of {len(inputs.stimuli)} images"):
+        # In one order for all participants, so that those who saw the same images share the cache.
+        features = cached_features(backbone, inputs.stimuli.sorted(), config.work_folder / _FEATURE_CACHE)
+    with watch.step("fitting the encoder"):
+        return fit_model(config, inputs.files, responses, held_out, features, backbone)
 
 
 def _read(
