@@ -82,10 +82,11 @@ def test_a_description_that_names_no_program_is_not_ours(tmp_path: Path, text: s
 
 
 def test_an_absent_an_empty_and_an_own_folder_may_be_written_into(output_tree: Path, tmp_path: Path) -> None:
-    require_own(output_tree)
-    require_own(tmp_path / "absent" / "too")
     (tmp_path / "empty").mkdir()
-    require_own(tmp_path / "empty")
+    before = sorted(tmp_path.rglob("*"))
+    for folder in (output_tree, tmp_path / "absent" / "too", tmp_path / "empty"):
+        require_own(folder)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def leave_a_failed_run(config: RunConfig) -> None:
@@ -95,9 +96,14 @@ def leave_a_failed_run(config: RunConfig) -> None:
     (config.output_dir / f".dataset_description.json.{'0a' * 16}.partial").write_text("{")
 
 
-def test_what_failed_runs_leave_is_ours(config: RunConfig) -> None:
+def test_what_failed_runs_and_datalad_leave_may_stay(config: RunConfig) -> None:
     leave_a_failed_run(config)
+    for name in (".git", ".datalad"):
+        (config.output_dir / name).mkdir()
+    (config.output_dir / ".gitattributes").write_text("* annex.largefiles=anything")
+    before = sorted(config.output_dir.rglob("*"))
     require_own(config.output_dir)
+    assert sorted(config.output_dir.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
