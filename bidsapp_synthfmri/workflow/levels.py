@@ -151,13 +151,13 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _write_failure(config: RunConfig, log: RunLog, participant: str, error: SynthfmriError) -> None:
-    """A page that says what went wrong; results of an earlier run no longer count as finished."""
-    page = failure_page(
-        participant, error.problem, error.remedy, str(log.path.relative_to(config.output_dir))
-    )
+    """A page that says what went wrong, unless a finished earlier run stands, not yet overwritten."""
+    if tasks_with(config.output_dir, participant, SUMMARY):
+        LOGGER.warning("sub-%s: the results and the page of its earlier run stand", participant)
+        return
+    record = str(log.path.relative_to(config.output_dir))
+    page = failure_page(participant, error.problem, error.remedy, record)
     try:
-        for task in tasks_with(config.output_dir, participant, SUMMARY):
-            Writer(config.output_dir, participant, task).withdraw(SUMMARY)
         Writer(config.output_dir, participant).text(PAGE, page.html)
     except OSError as unwritten:
         LOGGER.error("the page of sub-%s could not be written: %s", participant, unwritten)

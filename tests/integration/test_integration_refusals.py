@@ -378,11 +378,22 @@ def test_where_all_stimuli_repeat_some_are_held_out(tmp_path, participant_level)
     assert summary["n_train_stimuli"] == 27
 
 
-def test_a_failed_rerun_does_not_leave_old_results_as_finished(spoilt, tmp_path, participant_level):
-    assert participant_level(spoilt, "--participant-label", "01", "02").exit_code == 0
+def test_a_failed_rerun_loses_nothing(spoilt, tmp_path, participant_level):
+    assert participant_level(spoilt).exit_code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("sub-01*/**/*") if path.is_file()}
+    page = (tmp_path / "out" / "sub-01.html").read_bytes()
     no_events(spoilt)
-    assert participant_level(spoilt).exit_code == 3
-    assert participants_written(tmp_path / "out") == ("02",)
+    done = participant_level(spoilt)
+    assert done.exit_code == 3
+    assert "earlier run stand" in " ".join(done.output.split())
+    assert participants_written(tmp_path / "out") == ("01",)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert (tmp_path / "out" / "sub-01.html").read_bytes() == page
+
+
+def test_the_group_says_who_has_no_results(spoilt, tmp_path, participant_level):
+    no_events(spoilt)
+    assert participant_level(spoilt, "--participant-label", "01", "02").exit_code == 8
     group = CliRunner().invoke(run, [str(spoilt), str(tmp_path / "out"), "group"])
     assert group.exit_code == 0, group.output
     assert "Participant 01 was left out" in (tmp_path / "out" / "group.html").read_text(encoding="utf-8")
