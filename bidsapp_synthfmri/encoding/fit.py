@@ -16,6 +16,8 @@ from .folds import Folds
 from .kernels import Decomposition, decompose, linear_kernel
 from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha, dual_weights
 
+N_VOXELS_BATCH = 4096
+
 
 @dataclass(frozen=True)
 class EncoderFit:
@@ -86,7 +88,7 @@ def fit_encoder(
     device: torch.device,
     alphas: tuple[float, ...] = DEFAULT_ALPHAS,
     progress: Callable[[str], None] | None = None,
-    n_voxels_batch: int = 4096,
+    n_voxels_batch: int = N_VOXELS_BATCH,
 ) -> EncoderFit:
     """Ridge from every layer; penalty and layer per voxel by cross-validated R2 inside the training set.
 

@@ -87,7 +87,7 @@ class _Pictures:
     @classmethod
     def of(cls, stimuli: StimulusSet) -> _Pictures:
         paths = [Path(path) for path in stimuli.table["path"]]
-        contents = tuple(_file_sha256(path) for path in paths)
+        contents = tuple(file_sha256(path) for path in paths)
         rows: dict[str, list[int]] = {}
         for row, content in enumerate(contents):
             rows.setdefault(content, []).append(row)
@@ -96,7 +96,13 @@ class _Pictures:
         )
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Hash of a picture's file.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : it is not there, or cannot be read
+    """
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..encoding.fit import N_VOXELS_BATCH
 from ..errors import MemoryExceededError
 
 _MEMINFO = Path("/proc/meminfo")
 _LIMIT = Path("/sys/fs/cgroup/memory.max")
 _USED = Path("/sys/fs/cgroup/memory.current")
-_BATCH = 4096
 _ARRAYS_A_BATCH = 8
 _KERNELS = 4
 _GB = 1e9
@@ -35,7 +35,7 @@ def fit_bytes(n_trials: int, n_voxels: int, units: Sequence[int]) -> int:
     """
     arrays = 2 * 4 * n_trials * n_voxels
     kernels = _KERNELS * 8 * n_trials**2
-    batch = _ARRAYS_A_BATCH * 8 * n_trials * min(n_voxels, _BATCH)
+    batch = _ARRAYS_A_BATCH * 8 * n_trials * min(n_voxels, N_VOXELS_BATCH)
     weights = 2 * n_voxels * sum(units) // max(len(units), 1)
     return arrays + kernels + batch + weights
 
