@@ -130,6 +130,44 @@ class RoiSet:
 
 
 @dataclass(frozen=True)
+class Estimation:
+    """How single-trial responses were estimated, beyond the estimator's name.
+
+    Attributes
+    ----------
+    asked : the estimator asked for; another was used where the data do not allow it
+    notes : sentences that a reader must see: why a lower rung was used, what was left out
+    dropped_trials : one row a trial left out, with ``session``, ``run``, ``onset``, ``stimulus``, ``reason``
+    n_volumes, n_censored : volumes of all runs, and those left out for motion
+    hrf_peaks : (n_library,) seconds to peak of the library's HRFs; empty without a library
+    hrf_index : (n_voxels,) position in the library of each voxel's HRF; None without a library
+    n_components : noise components projected out of every run; None without denoising
+    component_scores : (n_candidates,) single-trial reliability, median over the voxels that chose the
+        number of components, with 0, 1, ... of them; empty without denoising
+    n_pool : voxels that the noise components come from
+    fraction : (n_voxels,) length of the ridge estimate over that of least squares; None without ridge
+    n_tuning_stimuli, n_tuning_trials : repeated stimuli, and their trials, that chose both
+    optimism : median single-trial reliability of stimuli that took part in the choice, less that of the
+        same stimuli when they did not; None where nothing was chosen or there were too few to tell
+    """
+
+    asked: str
+    notes: tuple[str, ...]
+    dropped_trials: pd.DataFrame
+    n_volumes: int = 0
+    n_censored: int = 0
+    hrf_peaks: tuple[float, ...] = ()
+    hrf_index: IntArray | None = None
+    n_components: int | None = None
+    component_scores: tuple[float, ...] = ()
+    n_pool: int = 0
+    fraction: FloatArray | None = None
+    n_tuning_stimuli: int = 0
+    n_tuning_trials: int = 0
+    optimism: float | None = None
+
+
+@dataclass(frozen=True)
 class Responses:
     """Single-trial responses.
 
@@ -138,9 +176,10 @@ class Responses:
     values : (n_trials, n_voxels) float32, in ``unit``
     trials : the rows
     voxels : the columns
-    estimator : ``lsa``, ``lss`` or ``tr34``
+    estimator : the one used: a rung of the ladder (``tr34`` to ``hrf-denoise-ridge``), or ``precomputed``
     unit : ``percent`` signal change, or ``z`` within session
     dropped_voxels : how many voxels of the masks were left out as constant or not finite
+    estimation : what was chosen and left out; None where it is not known
     """
 
     values: FloatArray
@@ -149,6 +188,7 @@ class Responses:
     estimator: str
     unit: str
     dropped_voxels: int = 0
+    estimation: Estimation | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ class RunData:
     confounds : (n_volumes, n_confounds)
     repetition_time : seconds
     start_time : seconds after a volume's onset to which slice timing refers it
+    censored : (n_volumes,) volumes that take no part in any fit; None for none
+    pool : (n_volumes, n_pool) series of brain voxels outside the masks, from which noise components may be
+        taken; None where ``bold`` is the whole brain
     """
 
     label: str
@@ -35,6 +38,8 @@ class RunData:
     confounds: NDArray[np.float64]
     repetition_time: float
     start_time: float
+    censored: BoolArray | None = None
+    pool: FloatArray | None = None
 
 
 def estimate_run(run: RunData, estimator: str) -> tuple[FloatArray, BoolArray]:
