@@ -14,7 +14,7 @@ import tomli_w
 from .errors import UsageError
 
 LEVELS = ("participant", "group")
-ESTIMATORS = ("lsa", "lss", "tr34")
+ESTIMATORS = ("tr34", "lsa", "lss", "hrf", "hrf-denoise", "hrf-denoise-ridge")
 DEVICES = ("auto", "cpu", "cuda")
 WEIGHTS_BY_NAME = ("imagenet", "random")
 

@@ -33,6 +33,10 @@ class HeldOut:
         """(n_trials,) ``test`` or ``train``."""
         return tuple("test" if test else "train" for test in self.is_test)
 
+    def take(self, trials: BoolArray) -> HeldOut:
+        """The same stimuli held out of some trials."""
+        return HeldOut(self.is_test[trials], self.rule)
+
 
 def choose_test_set(trials: Trials, fraction: float, rng: np.random.Generator) -> HeldOut:
     """Repeated stimuli; a random share where most repeat, or, besides them, where too few do.

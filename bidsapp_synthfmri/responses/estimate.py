@@ -1,152 +1,117 @@
-"""Runs in, one at a time; single-trial responses out."""
+"""Runs in; single-trial responses out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from ..errors import InputMalformedError
 from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
-from .design import frame_times, nuisance_basis
-from .estimators import ESTIMATORS, RunDesign
+from .climb import climb
+from .estimators import ESTIMATORS
+from .hrf_choice import N_VOXELS_BATCH
+from .outcome import Allocate, Estimate, finish, in_memory, kept_trials, nothing_chosen
+from .runs import EstimableRun, RunData, estimable, percent_series, require_any_usable
+
+_CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class RunData:
-    """One run, read.
+def estimate_run(
+    run: RunData, estimator: str, device: torch.device = _CPU
+) -> tuple[FloatArray, BoolArray, EstimableRun]:
+    """One run's responses in percent signal change, by an estimator that needs no other run.
 
-    Attributes
+    Parameters
     ----------
-    label : the run's name, for messages
-    bold : (n_volumes, n_voxels) float32, the scanner's units
-    onsets, durations : (n_trials,) seconds from the run's first volume
-    confounds : (n_volumes, n_confounds)
-    repetition_time : seconds
-    start_time : seconds after a volume's onset to which slice timing refers it
-    censored : (n_volumes,) volumes that take no part in any fit; None for none
-    pool : (n_volumes, n_pool) series of brain voxels outside the masks, from which noise components may be
-        taken; None where ``bold`` is the whole brain
-    """
-
-    label: str
-    bold: FloatArray
-    onsets: NDArray[np.float64]
-    durations: NDArray[np.float64]
-    confounds: NDArray[np.float64]
-    repetition_time: float
-    start_time: float
-    censored: BoolArray | None = None
-    pool: FloatArray | None = None
-
-
-def estimate_run(run: RunData, estimator: str) -> tuple[FloatArray, BoolArray]:
-    """One run's responses in percent signal change.
+    run : its series and events
+    estimator : ``lsa``, ``lss`` or ``tr34``
+    device : where to compute
 
     Returns
     -------
-    (n_trials, n_voxels) percent of the voxel's mean, 0 where the voxel is unusable; and
-    (n_voxels,) which voxels are usable: finite, not constant, with a mean above 0
+    (n_kept, n_voxels) percent of the voxel's mean, 0 where the voxel is unusable; (n_voxels,) which
+    voxels are usable: finite, not constant, with a mean above 0; and which trials were kept
 
     Raises
     ------
     DesignError : see the estimators
+    InputMalformedError : more than half of the volumes are censored
     """
-    times = frame_times(len(run.bold), run.repetition_time, run.start_time)
-    nuisance = nuisance_basis(times, run.confounds)
-    design = RunDesign(run.onsets, run.durations, times, nuisance, run.label, run.start_time)
-    weights = ESTIMATORS[estimator](design).astype(np.float32)  # (n_trials, n_volumes)
-    finite = np.isfinite(run.bold).all(axis=0)
-    bold = np.where(finite, run.bold, np.float32(0))
-    mean = bold.mean(axis=0, dtype=np.float64)  # (n_voxels,)
-    usable = finite & (mean > 0) & (np.ptp(bold, axis=0) > 0)
-    centred = bold - mean.astype(np.float32)  # (n_volumes, n_voxels)
-    scale = np.where(usable, 100 / np.where(usable, mean, 1), 0).astype(np.float32)
-    return (weights @ centred) * scale, usable
+    here = estimable(run, estimator)
+    n_voxels = run.bold.shape[1]
+    values = np.empty((len(here.design.onsets), n_voxels), dtype=np.float32)
+    usable = np.empty(n_voxels, dtype=bool)
+    weights = ESTIMATORS[estimator](here.design) if len(values) else np.empty((0, len(here.design.times)))
+    projection = torch.from_numpy(weights.astype(np.float32)).to(device)  # (n_kept, n_used)
+    for start in range(0, n_voxels, N_VOXELS_BATCH):
+        columns = slice(start, min(start + N_VOXELS_BATCH, n_voxels))
+        series, good = percent_series(run.bold, here.design.used, columns, device)
+        values[:, columns] = (projection @ series).cpu().numpy()
+        usable[columns] = good.cpu().numpy()
+    return values, usable, here
 
 
 def estimate_responses(
-    runs: Iterable[RunData], trials: Trials, voxels: VoxelSpace, estimator: str
+    runs: Iterable[RunData],
+    trials: Trials,
+    voxels: VoxelSpace,
+    estimator: str,
+    *,
+    tuning: BoolArray | None = None,
+    device: torch.device = _CPU,
+    allocate: Allocate = in_memory,
 ) -> Responses:
     """Single-trial responses of all runs, z-scored within session.
 
     Parameters
     ----------
-    runs : in the order of ``trials``; taken one at a time, so that one run's voxels are held
+    runs : in the order of ``trials``. The rungs up to ``lss`` read them once, one at a time, so that one
+        run's voxels are held; the upper rungs read them several times
     trials, voxels : rows and columns
-    estimator : ``lsa``, ``lss`` or ``tr34``
+    estimator : a rung of the ladder, ``tr34`` to ``hrf-denoise-ridge``
+    tuning : (n_trials,) trials whose repeats may choose the number of noise components and the ridge
+        fractions; None for all
+    device : where to compute
+    allocate : makes the array of the result
 
     Returns
     -------
-    Responses in unit ``z``; voxels that are unusable in any run are left out and counted
+    Responses in unit ``z``. Trials that cannot be estimated and voxels that are unusable in any run are
+    left out and counted. Where repeats are too few for a rung, a lower one is used and
+    ``estimation.notes`` says so
 
     Raises
     ------
     InputMalformedError : no voxel is usable in a run; a session has fewer than two trials
-    DesignError : see the estimators
+    DesignError : see the estimators; or no trial at all can be estimated
     """
-    blocks: list[FloatArray] = []
-    usable = np.ones(len(voxels), dtype=bool)
+    if estimator in ESTIMATORS:
+        estimate = _run_by_run(runs, trials, len(voxels), estimator, device, allocate)
+    else:
+        readable = list(runs) if iter(runs) is runs else runs  # a generator cannot be read again
+        estimate = climb(readable, trials, estimator, tuning, device, allocate)
+    return finish(estimate, trials, voxels)
+
+
+def _run_by_run(
+    runs: Iterable[RunData],
+    trials: Trials,
+    n_voxels: int,
+    estimator: str,
+    device: torch.device,
+    allocate: Allocate,
+) -> Estimate:
+    values = allocate((len(trials), n_voxels))
+    usable = np.ones(n_voxels, dtype=bool)
+    designs: list[EstimableRun] = []
+    filled = 0
     for run in runs:
-        values, good = estimate_run(run, estimator)
-        if not good.any():
-            raise InputMalformedError(
-                f"{run.label}: all {len(good)} voxels of the masks are constant, zero or not finite",
-                "Check that the masks lie on this BOLD series' brain, and that the series is complete",
-            )
-        blocks.append(values)
+        block, good, here = estimate_run(run, estimator, device)
+        require_any_usable(run.label, good)
+        values[filled : filled + len(block)] = block
+        filled += len(block)
         usable &= good
-    values = np.concatenate(blocks)[:, usable]
-    _require_pairs(trials)
-    scored, varying = zscore_within(values, trials.session_index)
-    usable[np.flatnonzero(usable)[~varying]] = False
-    if not usable.any():
-        raise InputMalformedError(
-            f"None of the {len(usable)} voxels of the masks is usable in every run",
-            "Check the runs' signal; leave out bad sessions with --session-label",
-        )
-    return Responses(
-        values=scored[:, varying],
-        trials=trials,
-        voxels=voxels.take(usable),
-        estimator=estimator,
-        unit="z",
-        dropped_voxels=int((~usable).sum()),
-    )
-
-
-def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> tuple[FloatArray, BoolArray]:
-    """Values z-scored per voxel within each group of rows.
-
-    Parameters
-    ----------
-    values : (n_trials, n_voxels)
-    groups : (n_trials,) group numbers, such as the session's
-
-    Returns
-    -------
-    (n_trials, n_voxels) float32, 0 where a voxel does not vary in a group; and (n_voxels,) whether
-    it varies in every group
-    """
-    scored = np.empty_like(values)
-    varying = np.ones(values.shape[1], dtype=bool)
-    for group in np.unique(groups):
-        rows = groups == group
-        block = values[rows].astype(np.float64)
-        spread = block.std(axis=0, ddof=1)
-        good = spread > 0
-        scored[rows] = (block - block.mean(axis=0)) / np.where(good, spread, 1)
-        varying &= good
-    return scored, varying
-
-
-def _require_pairs(trials: Trials) -> None:
-    counts = trials.table["session"].value_counts()
-    if counts.min() < 2:
-        session = str(counts.idxmin())
-        raise InputMalformedError(
-            f"Session {session or '(the only one)'} has a single trial, which cannot be z-scored",
-            "Leave the session out with --session-label",
-        )
+        designs.append(here)
+    kept_trials(tuple(designs), trials)
+    return Estimate(values[:filled], usable, tuple(designs), estimator, nothing_chosen(estimator))

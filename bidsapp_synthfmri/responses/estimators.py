@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DesignError
-from .design import residualise, trial_regressors
+from .design import residualise
+from .runs import RunDesign
 
 Matrix = NDArray[np.float64]
 
-# Noise of an estimate grows as its regressor shrinks. One that is cut off by the scan's end to less than
-# this share of the usual length would dominate the session's spread, by which all trials are z-scored.
-_MIN_LENGTH = 0.25
 # Limit on the variance inflation factor: beyond it a trial's estimate is its neighbours' noise.
 _MAX_INFLATION = 100.0
-_TR34_WINDOW_S = (4.0, 8.0)
-_NOTHING = 1e-6
-
-
-@dataclass(frozen=True)
-class RunDesign:
-    """What an estimator needs to know of a run.
-
-    Attributes
-    ----------
-    onsets, durations : (n_trials,) seconds
-    times : (n_volumes,) seconds at which the volumes sample the signal
-    nuisance : (n_volumes, rank) orthonormal
-    label : the run's name, for messages
-    start_time : seconds from a volume's own onset to its time
-    """
-
-    onsets: Matrix
-    durations: Matrix
-    times: Matrix
-    nuisance: Matrix
-    label: str
-    start_time: float = 0.0
-
-    def trials(self) -> Matrix:
-        """(n_volumes, n_trials) regressors, nuisance projected out.
-
-        Raises
-        ------
-        DesignError : a trial has next to no regressor left (it begins at the scan's end or after it, or
-            a confound equals it)
-        """
-        full = trial_regressors(self.onsets, self.durations, self.times)
-        left = residualise(full, self.nuisance)
-        length = np.linalg.norm(left, axis=0)
-        lost = length < max(_MIN_LENGTH * float(np.median(length)), _NOTHING)
-        if lost.any():
-            trial = int(np.argmin(length))
-            raise DesignError(
-                f"{self.label}: trial {trial + 1} at {self.onsets[trial]:.2f} s leaves next to no trace in "
-                f"a scan of {self.times[-1] - self.times[0]:.0f} s once drifts and confounds are out",
-                "Check the onsets against the run's length, or remove the trial from the events file",
-            )
-        return left
+_COLLINEAR = 1e-5
 
 
 def lsa_weights(design: RunDesign) -> Matrix:
@@ -75,16 +29,32 @@ def lsa_weights(design: RunDesign) -> Matrix:
     ------
     DesignError : the trials cannot be told apart (too close, or more of them than volumes)
     """
+    require_separable(design)
+    return np.asarray(np.linalg.pinv(design.trials()))
+
+
+def require_separable(design: RunDesign, ridge: bool = False) -> None:
+    """Check that a joint fit of all trials is possible, and not all noise.
+
+    Parameters
+    ----------
+    design : the run's
+    ridge : whether a penalty will hold the noise of trials that lie close
+
+    Raises
+    ------
+    DesignError : trials are collinear or more than the volumes allow; without ridge also where the
+        variance of a trial's estimate is over 100 times that of a lone one
+    """
     trials = design.trials()
-    weights = np.asarray(np.linalg.pinv(trials))
-    inflation = (np.linalg.norm(weights, axis=1) * np.linalg.norm(trials, axis=0)) ** 2  # (n_trials,)
+    inflation = (np.linalg.norm(np.linalg.pinv(trials), axis=1) * np.linalg.norm(trials, axis=0)) ** 2
     too_many = trials.shape[1] + design.nuisance.shape[1] >= len(trials)
-    if too_many or np.linalg.matrix_rank(trials) < trials.shape[1] or inflation.max() > _MAX_INFLATION:
+    dependent = np.linalg.matrix_rank(trials, tol=_COLLINEAR * np.linalg.norm(trials, 2)) < trials.shape[1]
+    if too_many or dependent or (not ridge and inflation.max() > _MAX_INFLATION):
         raise DesignError(
             f"{design.label}: {trials.shape[1]} trials in {len(trials)} volumes cannot be estimated jointly",
             "Check the onsets for duplicates; where trials do lie this close, use --responses lss",
         )
-    return weights
 
 
 def lss_weights(design: RunDesign) -> Matrix:
@@ -130,13 +100,9 @@ def tr34_weights(design: RunDesign) -> Matrix:
 
     Notes
     -----
-    The TR34 of BOLD5000's first release (Chang et al. 2019). Volumes are counted by their own onsets,
-    rounded to the nearest TR from the trial's, so that jittered onsets find the same TRs.
+    The TR34 of BOLD5000's first release (Chang et al. 2019).
     """
-    half = (design.times[1] - design.times[0]) / 2
-    volumes = design.times - design.start_time
-    since = volumes[:, None] - design.onsets[None, :] + half  # (n_volumes, n_trials)
-    window = (since >= _TR34_WINDOW_S[0]) & (since < _TR34_WINDOW_S[1])
+    window = design.window()
     counts = window.sum(axis=0)
     if (counts == 0).any():
         trial = int(np.argmin(counts))

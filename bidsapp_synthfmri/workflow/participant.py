@@ -23,7 +23,7 @@ from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..reports import Page, participant_page
 from ..responses import estimate_responses
-from ..structures import FloatArray, Json, Responses
+from ..structures import BoolArray, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
@@ -72,7 +72,10 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
     with watch.step("estimating single-trial responses"):
         confounds: dict[str, None] = {}
-        responses = estimate_responses(inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses)
+        responses = estimate_responses(
+            inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses, device=device
+        )
+    held_out = held_out.take(_kept(inputs, responses))
     model = _fit(config, inputs, responses, held_out, backbone, watch)
     extra = []
     for images in inputs.extra:
@@ -83,6 +86,14 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     return Computed(
         inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores, n_leaked
     )
+
+
+def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
+    """(n_trials,) the trials that have a response."""
+    kept = np.ones(len(inputs.trials), dtype=bool)
+    if responses.estimation is not None:
+        kept[responses.estimation.dropped_trials.index] = False
+    return kept
 
 
 def _fit(

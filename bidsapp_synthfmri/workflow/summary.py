@@ -89,6 +89,8 @@ def _notes(computed: Computed) -> list[str]:
             f"{computed.responses.dropped_voxels} of {len(computed.inputs.voxels)} voxels of the masks were "
             "left out because they are constant, zero or not finite in at least one run."
         )
+    if computed.responses.estimation is not None:
+        notes += computed.responses.estimation.notes
     if computed.inputs.skipped_rows:
         notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
     if without := computed.inputs.runs_without_trials:

@@ -6,12 +6,9 @@ import pytest
 
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.responses.design import frame_times, trial_regressors
-from bidsapp_synthfmri.responses.estimate import (
-    RunData,
-    estimate_responses,
-    estimate_run,
-    zscore_within,
-)
+from bidsapp_synthfmri.responses.estimate import estimate_responses, estimate_run
+from bidsapp_synthfmri.responses.outcome import zscore_within
+from bidsapp_synthfmri.responses.runs import RunData
 from bidsapp_synthfmri.structures import Trials, VoxelSpace
 
 N_VOLUMES, N_TRIALS, N_VOXELS, TR = 60, 9, 7, 2.0
@@ -43,7 +40,7 @@ def trials(n_runs: int, sessions: list[str]) -> Trials:
 def test_responses_are_percent_of_the_mean():
     amplitudes = np.random.default_rng(0).standard_normal((N_TRIALS, N_VOXELS))
     for baseline in (300.0, 12000.0):
-        values, usable = estimate_run(run(amplitudes, baseline), "lsa")
+        values, usable, _ = estimate_run(run(amplitudes, baseline), "lsa")
         assert usable.all()
         # The run's mean exceeds the baseline by the mean signal, under 1 %; float32 adds 1e-4.
         np.testing.assert_allclose(values, amplitudes, rtol=0.02, atol=5e-3)
@@ -107,6 +104,6 @@ def test_a_session_of_one_trial_is_refused_by_name():
 def test_a_voxel_that_does_not_vary_in_a_session_is_marked():
     values = np.random.default_rng(4).standard_normal((6, 3)).astype(np.float32)
     values[3:, 1] = 2
-    scored, varying = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
+    varying = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
     assert varying.tolist() == [True, False, True]
-    assert (scored[3:, 1] == 0).all()
+    assert (values[3:, 1] == 0).all()

@@ -1,0 +1,86 @@
+"""How many noise components to project out: the number with which repeats agree best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..structures import Trials
+from .ladder import Ladder
+from .readings import FirstReading, SecondReading
+from .repeats import Repeats
+
+_ENOUGH_OF_GAIN = 0.95
+
+
+@dataclass(frozen=True)
+class ComponentChoice:
+    """A number of components, and the scores it was chosen by.
+
+    Attributes
+    ----------
+    number : components to project out
+    scores : (n_candidates,) median reliability with 0, 1, ... components
+    optimism : reliability of stimuli with the number they chose, less that with the number that the
+        other half chose, mean of both halves
+    """
+
+    number: int
+    scores: tuple[float, ...]
+    optimism: float
+
+
+def choose_components(
+    first: FirstReading,
+    second: SecondReading,
+    regressors: Mapping[int, Sequence[NDArray[np.float32]]],
+    trials: Trials,
+    repeats: Repeats,
+    fractions: Sequence[float],
+    device: torch.device,
+) -> ComponentChoice:
+    """The number of components by cross-validation over repeats.
+
+    Parameters
+    ----------
+    first, second : of all runs; the responsive voxels choose
+    regressors : by position in the library, of every run
+    trials : those kept
+    repeats : the trials among them that choose
+    fractions : ridge fractions to try with each number, the best counts; only 1 for least squares
+    device : where to compute
+
+    Notes
+    -----
+    Kay et al. 2013, with the reliability of single trials across runs in place of the error of predicted
+    series: its two sides never share a run, so what is fitted to one's noise does not raise it. Where
+    trials lie close, least squares is all noise whatever is projected out, and only ridge tells numbers
+    apart.
+    """
+    responsive = first.at(first.responsive)
+    scores = []  # a candidate each: over all repeats, and each half
+    for number in range(second.components[0].shape[1] + 1):
+        ladder = Ladder(responsive, regressors, second.leading(number), trials, device)
+        per_voxel = [
+            ladder.fraction_scores(batch, fractions, repeats) for batch in ladder.batches(second.responsive)
+        ]
+        scores.append(torch.cat(per_voxel, dim=2).median(dim=2).values.max(dim=1).values.cpu().numpy())
+    every, one, other = np.stack(scores, axis=1)
+    by_one, by_other = choose_number(one), choose_number(other)
+    optimism = (one[by_one] - one[by_other] + other[by_other] - other[by_one]) / 2
+    return ComponentChoice(choose_number(every), tuple(float(score) for score in every), float(optimism))
+
+
+def choose_number(scores: Sequence[float]) -> int:
+    """The smallest number of components that brings 95% of what the best number gains over none.
+
+    Parameters
+    ----------
+    scores : reliability with 0, 1, 2, ... components
+    """
+    gains = np.asarray(scores) - scores[0]
+    return int(np.argmax(gains >= _ENOUGH_OF_GAIN * gains.max()))

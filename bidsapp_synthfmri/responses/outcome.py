@@ -1,0 +1,167 @@
+"""What an estimator hands over, and how it becomes Responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DesignError, InputMalformedError
+from ..structures import BoolArray, Estimation, FloatArray, Responses, Trials, VoxelSpace
+from .runs import EstimableRun
+
+Allocate = Callable[[tuple[int, int]], FloatArray]
+
+_BATCH_VALUES = 2**24
+_REASONS = {
+    "tr34": "no volume used lies 4-8 s after its onset",
+    "": "less than a quarter of its regressor lies within the volumes used, drifts and confounds out",
+}
+
+
+def in_memory(shape: tuple[int, int]) -> FloatArray:
+    """An array for responses; where they exceed memory, a mapped file can stand in its place."""
+    return np.empty(shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Responses as an estimator gives them.
+
+    Attributes
+    ----------
+    values : (n_kept, n_voxels) percent signal change
+    usable : (n_voxels,) whether a voxel was usable in every run
+    runs : which trials each run kept
+    estimator : the rung used
+    choices : what was chosen, its voxel arrays over all ``n_voxels``
+    """
+
+    values: FloatArray
+    usable: BoolArray
+    runs: tuple[EstimableRun, ...]
+    estimator: str
+    choices: Estimation
+
+
+def kept_trials(runs: tuple[EstimableRun, ...], trials: Trials) -> BoolArray:
+    """(n_trials,) which trials can be estimated.
+
+    Raises
+    ------
+    DesignError : none
+    ValueError : the runs hold another number of trials than the table
+    """
+    kept = np.concatenate([run.kept for run in runs])
+    if len(kept) != len(trials):
+        raise ValueError(f"runs hold {len(kept)} trials, the table {len(trials)}")
+    if not kept.any():
+        raise DesignError(
+            f"None of {len(kept)} trials can be estimated: their responses lie outside the volumes used",
+            "Check that onsets are in seconds from the run's first volume, and --fd-threshold",
+        )
+    return kept
+
+
+def finish(estimate: Estimate, trials: Trials, voxels: VoxelSpace) -> Responses:
+    """Responses z-scored within session, unusable voxels left out, what was left out counted.
+
+    Raises
+    ------
+    InputMalformedError : a session has a single trial, or no voxel is usable in every run
+    """
+    kept = kept_trials(estimate.runs, trials)
+    remaining = trials.take(kept)
+    _require_pairs(remaining)
+    usable = estimate.usable & zscore_within(estimate.values, remaining.session_index)
+    if not usable.any():
+        raise InputMalformedError(
+            f"None of the {len(usable)} voxels of the masks is usable in every run",
+            "Check the runs' signal; leave out bad sessions with --session-label",
+        )
+    return Responses(
+        values=estimate.values if usable.all() else estimate.values[:, usable],
+        trials=remaining,
+        voxels=voxels.take(usable),
+        estimator=estimate.estimator,
+        unit="z",
+        dropped_voxels=int((~usable).sum()),
+        estimation=_described(estimate, trials, kept, usable),
+    )
+
+
+def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> BoolArray:
+    """Z-score values in place, per voxel within each group of rows.
+
+    Parameters
+    ----------
+    values : (n_trials, n_voxels); 0 afterwards where a voxel does not vary in a group
+    groups : (n_trials,) group numbers, such as the session's
+
+    Returns
+    -------
+    (n_voxels,) whether a voxel varies in every group
+    """
+    varying = np.ones(values.shape[1], dtype=bool)
+    rows_of = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    step = max(_BATCH_VALUES // max(len(values), 1), 1)
+    for start in range(0, values.shape[1], step):
+        columns = slice(start, start + step)
+        for rows in rows_of:
+            block = values[rows, columns].astype(np.float64)
+            spread = block.std(axis=0, ddof=1)
+            good = spread > 0
+            values[rows, columns] = np.where(
+                good, (block - block.mean(axis=0)) / np.where(good, spread, 1), 0
+            )
+            varying[columns] &= good
+    return varying
+
+
+def _described(estimate: Estimate, trials: Trials, kept: BoolArray, usable: BoolArray) -> Estimation:
+    choices = estimate.choices
+    dropped = trials.table.loc[~kept, ["session", "run", "onset", "stimulus"]]
+    n_cut = sum(run.n_cut for run in estimate.runs)
+    return replace(
+        choices,
+        notes=(*choices.notes, *_trial_notes(len(dropped), n_cut, len(trials))),
+        dropped_trials=dropped.assign(reason=_REASONS.get(choices.asked, _REASONS[""])),
+        n_volumes=sum(run.n_volumes for run in estimate.runs),
+        n_censored=sum(run.n_volumes - len(run.design.times) for run in estimate.runs),
+        hrf_index=None if choices.hrf_index is None else choices.hrf_index[usable],
+        fraction=None if choices.fraction is None else choices.fraction[usable],
+    )
+
+
+def _trial_notes(n_dropped: int, n_cut: int, n_trials: int) -> tuple[str, ...]:
+    notes = []
+    if n_dropped:
+        notes.append(
+            f"{n_dropped} of {n_trials} trials could not be estimated and were left out: too little of their "
+            "response lies within the volumes used."
+        )
+    if n_cut:
+        notes.append(
+            f"{n_cut} trials were kept although the run's ends or censored volumes cut off some of their "
+            "response; their estimates are noisier than the others'."
+        )
+    return tuple(notes)
+
+
+def nothing_chosen(asked: str, notes: tuple[str, ...] = ()) -> Estimation:
+    """The record of an estimator that chooses nothing."""
+    empty = pd.DataFrame(columns=["session", "run", "onset", "stimulus", "reason"])
+    return Estimation(asked=asked, notes=notes, dropped_trials=empty)
+
+
+def _require_pairs(trials: Trials) -> None:
+    counts = trials.table["session"].value_counts()
+    if counts.min() < 2:
+        session = str(counts.idxmin())
+        raise InputMalformedError(
+            f"Session {session or '(the only one)'} has a single trial, which cannot be z-scored",
+            "Leave the session out with --session-label",
+        )
