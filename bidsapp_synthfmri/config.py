@@ -134,7 +134,9 @@ class RunConfig:
     def _response_problems(self) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []
         if not self.confounds:
-            problems.append(("--confounds names nothing", "Name a strategy or columns; none projects none out"))
+            problems.append(
+                ("--confounds names nothing", "Name a strategy or columns; none projects none out")
+            )
         if self.fd_threshold is not None and not 0 < self.fd_threshold < math.inf:
             problems.append((f"--fd-threshold is {self.fd_threshold}", "Give millimetres, more than 0"))
         if self.min_ncsnr is not None and not 0 <= self.min_ncsnr < math.inf:

@@ -135,7 +135,7 @@ def model_options(function: Decorated) -> Decorated:
                 "--min-ncsnr",
                 type=float,
                 metavar="X",
-                help="Leave out voxels whose signal-to-noise ratio over repeats is below this. Default: keep all.",
+                help="Leave out voxels whose signal-to-noise over repeats is below this. Default: keep all.",
             ),
             click.option(
                 "--backbone", default="alexnet", show_default=True, help="torchvision classification model."

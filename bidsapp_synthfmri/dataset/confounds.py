@@ -165,9 +165,7 @@ def _censored(run: RunFiles, table: pd.DataFrame, path: Path, threshold: float) 
     return censored
 
 
-def _numbers(
-    cells: pd.Series[str], name: str, path: Path, first: float | None = None
-) -> NDArray[np.float64]:
+def _numbers(cells: pd.Series[str], name: str, path: Path, first: float | None = None) -> NDArray[np.float64]:
     """A column's numbers; a missing first one is ``first``, or the first valid one."""
     text = cells.str.strip()
     values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, copy=True)

@@ -6,6 +6,7 @@ import numpy as np
 from nilearn.glm.first_level import make_first_level_design_matrix
 from numpy.typing import NDArray
 
+from ..structures import BoolArray
 from .hrf import boxcar_response
 
 HIGH_PASS_HZ = 1 / 128
@@ -34,24 +35,33 @@ def trial_regressors(
     return boxcar_response(times[:, None] - onsets[None, :], durations[None, :])
 
 
-def nuisance_basis(times: NDArray[np.float64], confounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Orthonormal basis of intercept, cosine drifts (high-pass 1/128 Hz) and confounds.
+def nuisance_basis(
+    times: NDArray[np.float64], confounds: NDArray[np.float64], censored: BoolArray | None = None
+) -> NDArray[np.float64]:
+    """Orthonormal basis of intercept, cosine drifts (high-pass 1/128 Hz), confounds and censored volumes.
 
     Parameters
     ----------
     times : (n_volumes,) seconds, evenly spaced
     confounds : (n_volumes, n_confounds), finite; may be collinear with the drifts or constant
+    censored : (n_volumes,) volumes that get a column of their own; None for none
 
     Returns
     -------
-    (n_volumes, rank)
+    (n_volumes, rank). What is residualised against it is 0 at censored volumes, exactly, and elsewhere
+    what it would be if the scan had not had them
     """
+    kept = np.ones(len(times), dtype=bool) if censored is None else ~censored
     drifts = make_first_level_design_matrix(times, drift_model="cosine", high_pass=HIGH_PASS_HZ)
-    columns = np.column_stack([drifts.to_numpy(dtype=np.float64), confounds - confounds.mean(axis=0)])
+    centred = confounds[kept] - confounds[kept].mean(axis=0)
+    columns = np.column_stack([drifts.to_numpy(dtype=np.float64)[kept], centred])
     length = np.linalg.norm(columns, axis=0)
     columns = columns[:, length > 0] / length[length > 0]
     vectors, singular, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(vectors[:, singular > _RANK_TOLERANCE * singular[0]])
+    vectors = vectors[:, singular > _RANK_TOLERANCE * singular[0]]
+    basis = np.zeros((len(times), vectors.shape[1]))
+    basis[kept] = vectors
+    return np.column_stack([basis, np.eye(len(times))[:, ~kept]])
 
 
 def residualise(values: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
-from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, Estimation, FloatArray, Responses, Trials, VoxelSpace
 from .design import frame_times, nuisance_basis
 from .estimators import ESTIMATORS, RunDesign
+
+_DROPPED_COLUMNS = ("session", "run", "onset", "stimulus", "reason")
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,25 @@ def estimate_run(run: RunData, estimator: str) -> tuple[FloatArray, BoolArray]:
     Returns
     -------
     (n_trials, n_voxels) percent of the voxel's mean, 0 where the voxel is unusable; and
-    (n_voxels,) which voxels are usable: finite, not constant, with a mean above 0
+    (n_voxels,) which voxels are usable: finite, not constant, with a mean above 0, all of it in the
+    volumes that are not censored
 
     Raises
     ------
+    InputMalformedError : all volumes are censored
     DesignError : see the estimators
     """
+    if run.censored is not None and run.censored.all():
+        raise InputMalformedError(f"{run.label}: all volumes are censored", "Raise --fd-threshold")
     times = frame_times(len(run.bold), run.repetition_time, run.start_time)
-    nuisance = nuisance_basis(times, run.confounds)
-    design = RunDesign(run.onsets, run.durations, times, nuisance, run.label, run.start_time)
+    nuisance = nuisance_basis(times, run.confounds, run.censored)
+    design = RunDesign(run.onsets, run.durations, times, nuisance, run.label, run.start_time, run.censored)
     weights = ESTIMATORS[estimator](design).astype(np.float32)  # (n_trials, n_volumes)
-    finite = np.isfinite(run.bold).all(axis=0)
-    bold = np.where(finite, run.bold, np.float32(0))
+    series = run.bold
+    if run.censored is not None:
+        weights, series = weights[:, ~run.censored], series[~run.censored]
+    finite = np.isfinite(series).all(axis=0)
+    bold = np.where(finite, series, np.float32(0))
     mean = bold.mean(axis=0, dtype=np.float64)  # (n_voxels,)
     usable = finite & (mean > 0) & (np.ptp(bold, axis=0) > 0)
     centred = bold - mean.astype(np.float32)  # (n_volumes, n_voxels)
@@ -80,7 +90,8 @@ def estimate_responses(
 
     Returns
     -------
-    Responses in unit ``z``; voxels that are unusable in any run are left out and counted
+    Responses in unit ``z``; voxels that are unusable in any run are left out and counted, as are
+    censored volumes
 
     Raises
     ------
@@ -89,7 +100,10 @@ def estimate_responses(
     """
     blocks: list[FloatArray] = []
     usable = np.ones(len(voxels), dtype=bool)
+    n_volumes = n_censored = 0
     for run in runs:
+        n_volumes += len(run.bold)
+        n_censored += 0 if run.censored is None else int(run.censored.sum())
         values, good = estimate_run(run, estimator)
         if not good.any():
             raise InputMalformedError(
@@ -114,6 +128,13 @@ def estimate_responses(
         estimator=estimator,
         unit="z",
         dropped_voxels=int((~usable).sum()),
+        estimation=Estimation(
+            asked=estimator,
+            notes=(),
+            dropped_trials=pd.DataFrame(columns=_DROPPED_COLUMNS),
+            n_volumes=n_volumes,
+            n_censored=n_censored,
+        ),
     )
 
 

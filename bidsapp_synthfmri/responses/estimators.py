@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DesignError
+from ..structures import BoolArray
 from .design import residualise, trial_regressors
 
 Matrix = NDArray[np.float64]
@@ -33,6 +34,7 @@ class RunDesign:
     nuisance : (n_volumes, rank) orthonormal
     label : the run's name, for messages
     start_time : seconds from a volume's own onset to its time
+    censored : (n_volumes,) volumes that ``nuisance`` takes out whole; None for none
     """
 
     onsets: Matrix
@@ -41,6 +43,7 @@ class RunDesign:
     nuisance: Matrix
     label: str
     start_time: float = 0.0
+    censored: BoolArray | None = None
 
     def trials(self) -> Matrix:
         """(n_volumes, n_trials) regressors, nuisance projected out.
@@ -122,11 +125,12 @@ def tr34_weights(design: RunDesign) -> Matrix:
 
     Returns
     -------
-    (n_trials, n_volumes); BOLD's unit, relative to the run's mean
+    (n_trials, n_volumes); BOLD's unit, relative to the run's mean; the mean is of the volumes that are
+    not censored
 
     Raises
     ------
-    DesignError : a trial has no volume in its window
+    DesignError : a trial has no volume in its window, or only censored ones
 
     Notes
     -----
@@ -137,11 +141,15 @@ def tr34_weights(design: RunDesign) -> Matrix:
     volumes = design.times - design.start_time
     since = volumes[:, None] - design.onsets[None, :] + half  # (n_volumes, n_trials)
     window = (since >= _TR34_WINDOW_S[0]) & (since < _TR34_WINDOW_S[1])
+    if design.censored is not None:
+        window[design.censored] = False
     counts = window.sum(axis=0)
     if (counts == 0).any():
         trial = int(np.argmin(counts))
+        among = "" if design.censored is None else " that is not censored"
         raise DesignError(
-            f"{design.label}: no volume lies 4-8 s after trial {trial + 1} at {design.onsets[trial]:.2f} s",
+            f"{design.label}: no volume{among} lies 4-8 s after trial {trial + 1}"
+            f" at {design.onsets[trial]:.2f} s",
             "Check the onsets against the run's length, or use --responses lss",
         )
     return np.asarray(residualise(window / counts, design.nuisance).T)
