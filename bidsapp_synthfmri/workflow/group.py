@@ -117,7 +117,7 @@ def _notes_on(results: ParticipantResults) -> list[str]:
     if minimum is not None:
         notes.append(
             f"In every participant, voxels with an ncsnr below {minimum:g} (--min-ncsnr) were left out. The"
-            " repeats that they were chosen by are of test images too: accuracies are conditional on the choice."
+            " repeats that they were chosen by are of test images: accuracies are conditional on the choice."
         )
     return notes
 

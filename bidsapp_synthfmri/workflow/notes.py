@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..structures import ALL_VOXELS
 from .inputs import ParticipantInputs
 from .selection import Measured
 
@@ -28,14 +29,17 @@ def selection_notes(measured: Measured, min_ncsnr: float | None) -> list[str]:
         return []
     if not measured.left_out:
         return [f"No voxel has an ncsnr below {min_ncsnr:g} (--min-ncsnr): none was left out."]
-    by_roi = ", ".join(f"{name} {n} of {of}" for name, (n, of) in measured.left_out.items())
+    by_roi = ", ".join(
+        f"{name} {n} of {of}" for name, (n, of) in measured.left_out.items() if name != ALL_VOXELS
+    )
+    where = f" ({by_roi})" if by_roi else ""
     emptied = [name for name, (n, of) in measured.left_out.items() if n == of]
     notes = [
         f"{int((~measured.kept).sum())} of {len(measured.voxels)} voxels have an ncsnr below {min_ncsnr:g}"
-        f" (--min-ncsnr) and were left out of encoder, synthesis and decoding ({by_roi}); reliability is"
+        f" (--min-ncsnr) and were left out of encoder, synthesis and decoding{where}; reliability is"
         " given for all voxels, as measured before they were left out.",
-        "Those voxels were chosen by the same repeats that the scores rest on: every score but reliability is"
-        " conditional on the choice, which favours voxels whose repeats happen to agree. Real with real, the"
+        "The voxels kept were chosen by the same repeats that the scores rest on: every score but reliability"
+        " is conditional on the choice, which favours voxels whose repeats happen to agree. Real with real, the"
         " ceiling and what is expected from reliability are higher than fresh repeats would give.",
     ]
     if emptied:
