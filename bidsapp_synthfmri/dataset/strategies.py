@@ -39,7 +39,7 @@ _SERIES = {
 }
 _MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 _PARTS = re.compile(rf"(?P<base>.*?)(?P<expansion>(?:{DERIVATIVE})?(?:{SQUARE})?)")
-_NUMBERED = re.compile(r"(?P<stem>.*?)_?\d+")
+_NUMBERED = re.compile(r"(?P<stem>.*?)\d+")
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def selection_notes(measured: Measured, min_ncsnr: float | None) -> list[str]:
         f" (--min-ncsnr) and were left out of encoder, synthesis and decoding{where}; reliability is"
         " given for all voxels, as measured before they were left out.",
         "The voxels kept were chosen by the same repeats that the scores rest on: every score but reliability"
-        " is conditional on the choice, which favours voxels whose repeats happen to agree. Real with real, the"
-        " ceiling and what is expected from reliability are higher than fresh repeats would give.",
+        " is conditional on the choice, which favours voxels whose repeats happen to agree. Real with real,"
+        " the ceiling and what is expected from reliability are higher than fresh repeats would give.",
     ]
     if emptied:
         notes.append(f"No voxel is left in {', '.join(emptied)}, which therefore has no scores.")
