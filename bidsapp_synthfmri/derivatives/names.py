@@ -130,7 +130,8 @@ TRIALS = _participant_table("singletrial", "trials", "The trials, one a map of t
 ROIS = _dseg("roi", "Regions of interest; each distinct combination of regions has its own index")
 MEASURED_ROIS = _dseg(
     "measured",
-    "Regions of interest before voxels were left out by their ncsnr; the reliability maps have these voxels",
+    "Regions of interest before voxels were left out by their ncsnr, where any were; the voxels of the"
+    " reliability maps",
 )
 ENCODER_R = _map(
     "encoder", "r", "Correlation of the encoder's predictions with real responses to test stimuli"

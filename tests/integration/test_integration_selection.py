@@ -149,11 +149,18 @@ def test_too_few_volumes_left_are_refused_with_counts_and_threshold(spoilt, part
     assert "ses-01" in text
 
 
+def test_a_dry_run_says_what_would_be_censored(small, participant_level):
+    done = participant_level(small.bids_dir, "--dry-run", "--fd-threshold", "0.2")
+    assert done.exit_code == 0
+    assert "above 0.2 mm and take no part in any fit" in done.output
+
+
 def test_nothing_repeated_refuses_a_threshold_on_repeats(tmp_path, participant_level):
     config = SimulationConfig(
         participants=("01",), n_sessions=2, n_runs=1, n_repeated=0, extra_per_category=2, image_size=64
     )
     dataset = simulate(tmp_path / "once", config)
-    done = participant_level(dataset.bids_dir, "--min-ncsnr", "0.1")
-    assert done.exit_code == 2
-    assert "needs stimuli presented more than once" in " ".join(done.output.split())
+    for options in (("--min-ncsnr", "0.1"), ("--min-ncsnr", "0.1", "--dry-run")):
+        done = participant_level(dataset.bids_dir, *options)
+        assert done.exit_code == 2
+        assert "needs stimuli presented more than once" in " ".join(done.output.split())
