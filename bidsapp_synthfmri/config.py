@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -17,6 +18,7 @@ LEVELS = ("participant", "group")
 ESTIMATORS = ("tr34", "lsa", "lss", "hrf", "hrf-denoise", "hrf-denoise-ridge")
 DEVICES = ("auto", "cpu", "cuda")
 WEIGHTS_BY_NAME = ("imagenet", "random")
+DEFAULT_CONFOUNDS = ("acompcor",)
 
 # Options that change where or how fast a result is computed, never what it is.
 _NOT_SCIENCE = frozenset(
@@ -55,6 +57,9 @@ class RunConfig:
     space : space of the preprocessed BOLD; None means the one that all runs share
     stimulus_column : events column that names the picture
     responses : single-trial estimator, ``lsa``, ``lss`` or ``tr34``
+    confounds : strategies of dataset/strategies.py, columns, or patterns of columns; their union is taken
+    fd_threshold : mm of framewise displacement above which a volume takes no part in any fit; None keeps all
+    min_ncsnr : voxels below this noise-ceiling signal-to-noise ratio are left out; None keeps all
     backbone : torchvision classification model
     layers : torchvision node names; empty means the family's default
     weights : ``imagenet``, ``random`` or a file
@@ -83,6 +88,9 @@ class RunConfig:
     space: str | None = None
     stimulus_column: str = "stim_file"
     responses: str = "lsa"
+    confounds: tuple[str, ...] = DEFAULT_CONFOUNDS
+    fd_threshold: float | None = None
+    min_ncsnr: float | None = None
     backbone: str = "alexnet"
     layers: tuple[str, ...] = ()
     weights: str = "imagenet"
@@ -118,8 +126,21 @@ class RunConfig:
             problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
         if self.labels is not None and self.label_column is not None:
             problems.append(("--labels and --label-column were both given", "Give one of them"))
+        problems += self._response_problems()
         problems += self._name_problems()
         problems += self._folder_problems()
+        return problems
+
+    def _response_problems(self) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
+        if not self.confounds:
+            problems.append(
+                ("--confounds names nothing", "Name a strategy or columns; none projects none out")
+            )
+        if self.fd_threshold is not None and not 0 < self.fd_threshold < math.inf:
+            problems.append((f"--fd-threshold is {self.fd_threshold}", "Give millimetres, more than 0"))
+        if self.min_ncsnr is not None and not 0 <= self.min_ncsnr < math.inf:
+            problems.append((f"--min-ncsnr is {self.min_ncsnr}", "Give 0 or more"))
         return problems
 
     def _name_problems(self) -> list[tuple[str, str]]:

@@ -166,6 +166,14 @@ class Estimation:
     n_tuning_trials: int = 0
     optimism: float | None = None
 
+    def take_voxels(self, voxels: BoolArray) -> Estimation:
+        """The same of some voxels."""
+        return replace(
+            self,
+            hrf_index=None if self.hrf_index is None else self.hrf_index[voxels],
+            fraction=None if self.fraction is None else self.fraction[voxels],
+        )
+
 
 @dataclass(frozen=True)
 class Responses:
@@ -189,6 +197,15 @@ class Responses:
     unit: str
     dropped_voxels: int = 0
     estimation: Estimation | None = None
+
+    def take_voxels(self, voxels: BoolArray) -> Responses:
+        """The responses of some voxels."""
+        return replace(
+            self,
+            values=self.values[:, voxels],
+            voxels=self.voxels.take(voxels),
+            estimation=None if self.estimation is None else self.estimation.take_voxels(voxels),
+        )
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,11 @@ words = st.text("abcdefgh0123 '\"\\=#", min_size=1, max_size=8)
     space=st.none() | words,
     seed=st.integers(0, 2**31),
     fraction=st.floats(0.01, 0.99),
+    confounds=st.lists(words, min_size=1).map(tuple),
+    threshold=st.none() | st.floats(0, 9, exclude_min=True),
+    minimum=st.none() | st.floats(0, 9),
 )
-def test_toml_round_trip(rois, layers, images, space, seed, fraction):
+def test_toml_round_trip(rois, layers, images, space, seed, fraction, confounds, threshold, minimum):
     config = RunConfig(
         **BASE,
         rois=rois,
@@ -36,6 +39,9 @@ def test_toml_round_trip(rois, layers, images, space, seed, fraction):
         space=space,
         random_seed=seed,
         test_fraction=fraction,
+        confounds=confounds,
+        fd_threshold=threshold,
+        min_ncsnr=minimum,
     )
     assert RunConfig.from_toml(config.to_toml()) == config
 
@@ -52,6 +58,9 @@ def test_the_hash_is_of_what_changes_results():
         RunConfig(**BASE, random_seed=1),
         RunConfig(**BASE, layers=("features.2",)),
         RunConfig(**BASE, responses="lss"),
+        RunConfig(**BASE, confounds=("motion24", "csf")),
+        RunConfig(**BASE, fd_threshold=0.5),
+        RunConfig(**BASE, min_ncsnr=0.2),
         RunConfig(**BASE, images=(("a", Path("/a")),)),
     ]
     assert {c.content_hash() for c in same} == {config.content_hash()}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..config import DEVICES, ESTIMATORS, RunConfig
+from ..config import DEFAULT_CONFOUNDS, DEVICES, ESTIMATORS, RunConfig
 from ..errors import UsageError
 from .lists import ListOption
 
@@ -118,6 +118,26 @@ def model_options(function: Decorated) -> Decorated:
                 help="Single-trial estimator.",
             ),
             click.option(
+                "--confounds",
+                cls=ListOption,
+                multiple=True,
+                metavar="{acompcor,motion24,minimal,none,COLUMN}...",
+                help="Confounds to project out: strategies, columns (either generation of names), patterns "
+                "such as 'cosine*'. Default: acompcor.",
+            ),
+            click.option(
+                "--fd-threshold",
+                type=float,
+                metavar="MM",
+                help="Leave out volumes whose framewise displacement is above this. Default: keep all.",
+            ),
+            click.option(
+                "--min-ncsnr",
+                type=float,
+                metavar="X",
+                help="Leave out voxels whose signal-to-noise over repeats is below this. Default: keep all.",
+            ),
+            click.option(
                 "--backbone", default="alexnet", show_default=True, help="torchvision classification model."
             ),
             click.option(
@@ -199,6 +219,7 @@ def run_config(**options: Any) -> RunConfig:
     options["images"] = _named_paths("--images", options["images"])
     options["rois"] = _separate("--roi", options["rois"])
     options["layers"] = _separate("--layers", options["layers"])
+    options["confounds"] = _separate("--confounds", options.get("confounds", ())) or DEFAULT_CONFOUNDS
     return RunConfig(**options, command=shlex.join(sys.argv))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from ..config import RunConfig
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from .annex import require_content
-from .confounds import no_confounds
+from .confounds import needs_table, no_confounds
 from .filters import choose_sessions, choose_task, in_sessions, of_task
 from .names import NamedFile, derivative_files, natural_key, raw_files, roi_name, space_of
 from .runs import ChosenFiles, TaskFiles, choose_space, collect_runs
@@ -66,8 +67,8 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     ------
     NothingMatchedError : no such participant, session or task
     UsageError : several tasks, spaces or files could be meant
-    InputMissingError : a run without events, BOLD, brain mask or confounds, or a derivative's folder
-        that is not there
+    InputMissingError : a run without events, BOLD, brain mask or the confounds that are needed, or a
+        derivative's folder that is not there
     ContentAbsentError : files needed are git-annex links without content
     InputMalformedError : the dataset's description, a sidecar or a header cannot be used
 
@@ -87,10 +88,14 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     files = TaskFiles(label, task, bids_dir, roots, of_task(raw, task), of_task(derived, task))
     space = choose_space(files, config.space)
     chosen = collect_runs(files, space)
+    with_confounds = needs_table(config.confounds, config.fd_threshold)
+    if not with_confounds:
+        chosen = tuple(replace(run, confounds=None) for run in chosen)
     rois = _roi_files(derived, space)
     _require_files(chosen, rois, bids_dir)
     runs = tuple(_run_files(files, run) for run in chosen)
-    _require_confounds(runs)
+    if with_confounds:
+        _require_confounds(runs)
     return ParticipantFiles(label, task, space, runs, rois)
 
 

@@ -128,11 +128,26 @@ def _matrix(desc: str, description: str) -> OutputFile:
 RESPONSES = _matrix("singletrial", "Single-trial responses: one map a trial, one column a voxel")
 TRIALS = _participant_table("singletrial", "trials", "The trials, one a map of the single-trial responses")
 ROIS = _dseg("roi", "Regions of interest; each distinct combination of regions has its own index")
+MEASURED_ROIS = _dseg(
+    "measured",
+    "Regions of interest before voxels were left out by their ncsnr, where any were; the voxels of the"
+    " reliability maps",
+)
 ENCODER_R = _map(
     "encoder", "r", "Correlation of the encoder's predictions with real responses to test stimuli"
 )
 NCSNR = _map("reliability", "ncsnr", "Noise-ceiling signal-to-noise ratio from repeated stimuli")
 RELIABILITY = _map("reliability", "r", "Single-trial reliability from repeated stimuli")
+NOISE_CEILING = _map(
+    "reliability",
+    "noiseceiling",
+    "Share of the variance of the mean over a stimulus's presentations that is signal; never clipped",
+)
+SPLIT_HALF = _map(
+    "reliability",
+    "splithalf",
+    "Single-trial reliability from split halves of repeated stimuli (Spearman-Brown for unequal halves)",
+)
 BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
 SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
 SYNTHETIC_STIMULI = _participant_table(
@@ -168,8 +183,11 @@ OUTPUTS = (
     RESPONSES,
     TRIALS,
     ROIS,
+    MEASURED_ROIS,
     NCSNR,
     RELIABILITY,
+    NOISE_CEILING,
+    SPLIT_HALF,
     RELIABILITY_SCORES,
     ENCODER,
     ENCODER_R,
@@ -190,6 +208,7 @@ OUTPUTS = (
 DESCRIPTIONS = {
     "singletrial": "One response per trial and voxel, estimated from preprocessed BOLD",
     "roi": "Regions of interest on the grid of the preprocessed BOLD",
+    "measured": "Regions of interest before voxels were left out by their reliability",
     "reliability": "How far responses to repeated stimuli agree",
     "encoder": "The voxelwise encoding model, and how well it predicts responses to unseen stimuli",
     "bestlayer": "The network layer chosen for each voxel",

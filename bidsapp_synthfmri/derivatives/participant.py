@@ -26,9 +26,11 @@ def begin_participant(writer: Writer) -> None:
     """Withdraw what must not be read beside new results.
 
     That is the summary of an earlier run, so that a participant whose files are half old and half new does
-    not count as written, and extra image sets, which the new run may not have.
+    not count as written, and extra image sets and voxels left out, which the new run may not have.
     """
     writer.withdraw(names.SUMMARY)
+    for output in (names.MEASURED_ROIS, names.MEASURED_ROIS.with_extension(".tsv")):
+        writer.withdraw(output)
     for name in names.extra_sets(writer.output_dir, writer.place):
         for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
             writer.withdraw(names.of_extra_set(output, name))
@@ -110,43 +112,69 @@ def write_synthetic(
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
 
 
-def write_roi_dseg(writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = ()) -> None:
+def write_roi_dseg(
+    writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = (), output: OutputFile = names.ROIS
+) -> None:
     """Write which voxel lies in which ROIs, overlaps and voxels without any kept."""
     index, combinations = images.roi_combinations(voxels)
     sidecar = {"Rois": list(voxels.roi_names), **_sources(sources)}
-    writer.dseg(names.ROIS, index, combinations, voxels, sidecar)
+    writer.dseg(output, index, combinations, voxels, sidecar)
+
+
+def write_reliability_maps(
+    writer: Writer,
+    voxels: VoxelSpace,
+    *,
+    ncsnr: FloatArray,
+    r: FloatArray,
+    noise_ceiling: FloatArray,
+    split_half: FloatArray,
+    rois: OutputFile = names.ROIS,
+) -> None:
+    """Write one image each of how far repeats agree in every voxel measured.
+
+    Parameters
+    ----------
+    writer : the participant's
+    voxels : where the values lie: all that were measured, those left out for their ncsnr too
+    ncsnr, r, noise_ceiling, split_half : (n_voxels,)
+    rois : the file that holds ``voxels``
+    """
+    sidecar = {
+        "Units": "arbitrary",
+        "Voxels": writer.uri(rois),
+        **_sources([writer.uri(names.RESPONSES)]),
+    }
+    for output, values in (
+        (names.NCSNR, ncsnr),
+        (names.RELIABILITY, r),
+        (names.NOISE_CEILING, noise_ceiling),
+        (names.SPLIT_HALF, split_half),
+    ):
+        writer.volume(output, np.asarray(values, dtype=np.float32), voxels, sidecar)
 
 
 def write_maps(
     writer: Writer,
     voxels: VoxelSpace,
     *,
-    ncsnr: FloatArray,
-    r: FloatArray,
     encoder_r: FloatArray,
     best_layer: IntArray,
     layers: Sequence[str],
 ) -> None:
-    """Write one image each of what is known per voxel.
+    """Write one image each of what the encoder does in every voxel.
 
     Parameters
     ----------
     writer : the participant's
     voxels : where the values lie
-    ncsnr, r : (n_voxels,) reliability
     encoder_r : (n_voxels,) correlation of predictions with real responses to test stimuli
     best_layer : (n_voxels,) position in ``layers``
     layers : names in torchvision
     """
-    responses = _sources([writer.uri(names.RESPONSES)])
     both = _sources([writer.uri(names.RESPONSES), writer.uri(names.ENCODER)])
-    unit = {"Units": "arbitrary"}
-    for output, values, sources in (
-        (names.NCSNR, ncsnr, responses),
-        (names.RELIABILITY, r, responses),
-        (names.ENCODER_R, encoder_r, both),
-    ):
-        writer.volume(output, np.asarray(values, dtype=np.float32), voxels, {**unit, **sources})
+    values = np.asarray(encoder_r, dtype=np.float32)
+    writer.volume(names.ENCODER_R, values, voxels, {"Units": "arbitrary", **both})
     writer.dseg(names.BEST_LAYER, np.asarray(best_layer) + 1, layers, voxels, both)
 
 

@@ -14,7 +14,7 @@ from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import FloatArray, Json, Responses, Synthetic, Trials, VoxelSpace
 from . import images, names
 from .names import OutputFile, Place
-from .results import GroupResults, ParticipantResults
+from .results import GroupResults, ParticipantResults, ReliabilityMaps
 from .tables import parse_table
 
 _RUN_PARTICIPANT = "Run the participant level first"
@@ -104,6 +104,30 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
     )
 
 
+def load_reliability_maps(output_dir: Path, participant: str, task: str | None = None) -> ReliabilityMaps:
+    """The reliability maps that the participant level wrote, at the voxels that were measured.
+
+    Parameters
+    ----------
+    output_dir, participant, task : see ``load_participant``
+
+    Raises
+    ------
+    InputMissingError, NothingMatchedError : see ``load_participant``
+    InputMalformedError : a map is no image, or on another grid than the ROI image
+    """
+    source = _source(output_dir, participant, task)
+    selected = names.MEASURED_ROIS.path(output_dir, source.place).is_file()
+    voxels = _voxels(source, names.MEASURED_ROIS if selected else names.ROIS)
+    return ReliabilityMaps(
+        voxels=voxels,
+        ncsnr=_map(source, names.NCSNR, voxels),
+        r=_map(source, names.RELIABILITY, voxels),
+        noise_ceiling=_map(source, names.NOISE_CEILING, voxels),
+        split_half=_map(source, names.SPLIT_HALF, voxels),
+    )
+
+
 def load_group(output_dir: Path) -> GroupResults:
     """What the group level wrote.
 
@@ -146,12 +170,12 @@ def _summary(source: _Source) -> Json:
     return summary
 
 
-def _voxels(source: _Source) -> VoxelSpace:
-    path = source.path(names.ROIS)
+def _voxels(source: _Source, output: OutputFile = names.ROIS) -> VoxelSpace:
+    path = source.path(output)
     image = images.read_volume(path)
     index = np.asarray(image.dataobj).astype(np.int64)
-    sidecar = source.json(names.ROIS.with_extension(".json"))
-    table = source.table(names.ROIS.with_extension(".tsv"))
+    sidecar = source.json(output.with_extension(".json"))
+    table = source.table(output.with_extension(".tsv"))
     ijk = np.argwhere(index > 0)
     roi_names = sidecar.get("Rois")
     if not isinstance(roi_names, list) or index.ndim != 3 or list(table.columns) != ["index", "name"]:
@@ -179,6 +203,16 @@ def _voxels(source: _Source) -> VoxelSpace:
         membership=images.membership_from(used, labels, roi_names),
         space=str(source.place.space),
     )
+
+
+def _map(source: _Source, output: OutputFile, voxels: VoxelSpace) -> FloatArray:
+    """(n_voxels,) values of a map."""
+    path = source.path(output)
+    image = images.read_volume(path)
+    values = np.asarray(image.dataobj)
+    if values.shape != voxels.shape or not _same_affine(np.asarray(image.affine), voxels.affine):
+        raise InputMalformedError(f"{path} is not on the grid of the ROI image", _RUN_AGAIN)
+    return np.asarray(values[tuple(voxels.ijk.T)], dtype=np.float32)
 
 
 def _matrix(source: _Source, output: OutputFile, voxels: VoxelSpace) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..structures import Json, Responses, Synthetic, VoxelSpace
+from ..structures import FloatArray, Json, Responses, Synthetic, VoxelSpace
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,23 @@ class ParticipantResults:
     reliability: pd.DataFrame
     summary: Json
     card: Json
+
+
+@dataclass(frozen=True)
+class ReliabilityMaps:
+    """How far repeats agree in every voxel that was measured.
+
+    Attributes
+    ----------
+    voxels : those of the responses, and those left out for their ncsnr
+    ncsnr, r, noise_ceiling, split_half : (n_voxels,); NaN where nothing repeats
+    """
+
+    voxels: VoxelSpace
+    ncsnr: FloatArray
+    r: FloatArray
+    noise_ceiling: FloatArray
+    split_half: FloatArray
 
 
 @dataclass(frozen=True)

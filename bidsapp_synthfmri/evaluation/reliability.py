@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import InputMalformedError
-from ..structures import FloatArray, IntArray
+from ..structures import BoolArray, FloatArray, IntArray
 from .presentations import Float64Array, Presentations, group_presentations, require_finite, require_shape
 
 _VOXELS_PER_BLOCK = 512
@@ -40,6 +40,17 @@ class Reliability:
     def total_sd(self) -> FloatArray:
         """(n_voxels,) standard deviation of a single trial."""
         return np.hypot(self.signal_sd, self.noise_sd)
+
+    def take(self, voxels: BoolArray) -> Reliability:
+        """The reliability of some voxels."""
+        return replace(
+            self,
+            ncsnr=self.ncsnr[voxels],
+            r=self.r[voxels],
+            signal_sd=self.signal_sd[voxels],
+            noise_sd=self.noise_sd[voxels],
+            noise_ceiling=self.noise_ceiling[voxels],
+        )
 
 
 def has_repeats(stimulus_index: IntArray) -> bool:

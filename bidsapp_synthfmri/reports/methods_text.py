@@ -72,13 +72,26 @@ def _responses(summary: Json) -> str:
         f" {summary.get('space')}: {_ESTIMATORS.get(estimator, estimator)}."
     ]
     confounds = [str(name) for name in summary.get("confounds", [])]
+    drifts = "Slow drifts (cosines, high-pass 1/128 Hz)"
     if confounds:
         parts.append(
-            "Slow drifts (cosines, high-pass 1/128 Hz) and these confounds were projected out of design and"
-            f" data: {listed(confounds)}."
+            f"{drifts} and these confounds were projected out of design and data: {listed(confounds)}."
+        )
+    elif "confounds" in summary:
+        parts.append(f"{drifts} were projected out of design and data; no confounds were.")
+    if "fd_threshold" in summary:
+        parts.append(
+            f"Volumes with a framewise displacement above {summary['fd_threshold']:g} mm took no part in"
+            f" any fit ({counted(summary.get('n_censored'), 'volume')} of {count(summary.get('n_volumes'))})."
         )
     if summary.get("unit") == "z":
         parts.append("Responses were z-scored in each voxel within session.")
+    if "min_ncsnr" in summary:
+        parts.append(
+            f"Of {counted(summary.get('n_voxels_measured'), 'voxel')}, those with a noise-ceiling"
+            f" signal-to-noise ratio of at least {summary['min_ncsnr']:g} were kept, as estimated from all"
+            " repeated presentations, those of test images among them."
+        )
     return " ".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..derivatives.results import ParticipantResults
+from ..derivatives.results import ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
 from .layer_figure import CV_R, CV_R2, SHARE, layer_figure, layer_scores
 from .methods_text import participant_methods, references
@@ -15,16 +15,18 @@ from .provenance import (
     provenance_facts,
     software_table,
 )
+from .reliability_figure import reliability_figure
 from .tables import accounting_tables, layer_table, other_encoding_table, reliability_table
 from .words import participant_verdicts, roi_sentences
 
 
-def participant_page(results: ParticipantResults) -> Page:
+def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None = None) -> Page:
     """What was found in one participant: verdicts in words, figures, exact numbers, methods, provenance.
 
     Parameters
     ----------
     results : what the participant level wrote
+    maps : the reliability maps that it wrote; without them their figure is left out
 
     Notes
     -----
@@ -34,6 +36,7 @@ def participant_page(results: ParticipantResults) -> Page:
     layers = [str(layer) for layer in summary.get("layers", [])]
     rows = accounting_figure(results.accounting)
     by_layer = layer_figure(results.encoding, layers)
+    reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     layer_tables = [
         layer_table(layer_scores(results.encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE)
     ]
@@ -50,7 +53,8 @@ def participant_page(results: ParticipantResults) -> Page:
         accounting_tables=accounting_tables(results.accounting),
         layer_figure=by_layer,
         encoding_tables=[t for t in (*layer_tables, other_encoding_table(results.encoding)) if t is not None],
-        reliability_table=reliability_table(results.reliability),
+        reliability_figure=reliable,
+        reliability_table=reliability_table(results.reliability, "min_ncsnr" in summary),
         data_facts=data_facts(summary),
         methods=participant_methods({**summary, "task": results.task, "space": results.space}),
         references=references(summary),
@@ -59,4 +63,4 @@ def participant_page(results: ParticipantResults) -> Page:
         elapsed=elapsed_table(summary),
         command=str(summary.get("command", "")),
     )
-    return Page(html, tuple(figure for figure in (rows, by_layer) if figure is not None))
+    return Page(html, tuple(figure for figure in (rows, by_layer, reliable) if figure is not None))

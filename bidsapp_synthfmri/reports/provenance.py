@@ -43,6 +43,7 @@ def data_facts(summary: Json) -> tuple[Fact, ...]:
     facts = [
         Fact("Regions (voxels)", ", ".join(f"{name} ({count(n)})" for name, n in rois.items()) or MISSING),
         Fact("Voxels left out, constant or not finite", count(summary.get("dropped_voxels"))),
+        *_left_out_facts(summary),
         Fact("Event rows without a picture, not trials", count(summary.get("skipped_event_rows"))),
         Fact("Test set", _text(summary.get("test_rule"))),
         Fact("Cross-validation folds", _text(summary.get("folds"))),
@@ -106,6 +107,22 @@ def notes_of(summary: Json, more: Iterable[str] = ()) -> tuple[str, ...]:
             " at the edge of its grid; a wider grid might predict better there."
         )
     return (*notes, *more)
+
+
+def _left_out_facts(summary: Json) -> list[Fact]:
+    """What the thresholds left out; nothing where none was given."""
+    facts = []
+    if "min_ncsnr" in summary:
+        below = summary.get("below_min_ncsnr", {})
+        by_roi = ", ".join(f"{roi_name(str(name))} {count(n)}" for name, n in below.items()) or "none"
+        facts.append(Fact(f"Voxels left out, ncsnr below {summary['min_ncsnr']:g}", by_roi))
+    if "fd_threshold" in summary:
+        text = (
+            f"{count(summary.get('n_censored'))} of {count(summary.get('n_volumes'))}, at most"
+            f" {count(summary.get('most_censored_in_a_run'))} in one run"
+        )
+        facts.append(Fact(f"Volumes censored, moved more than {summary['fd_threshold']:g} mm", text))
+    return facts
 
 
 def _text(value: object) -> str:

@@ -109,8 +109,14 @@ def _accounting_table(table: pd.DataFrame, level: str) -> Table:
     return Table(LEVEL_NAMES.get(level, level), (*heads, "Difference", "q"), tuple(lines), note=note)
 
 
-def reliability_table(table: pd.DataFrame) -> Table | None:
-    """Reliability of every ROI; None where there is none."""
+def reliability_table(table: pd.DataFrame, selected: bool = False) -> Table | None:
+    """Reliability of every ROI; None where there is none.
+
+    Parameters
+    ----------
+    table : the scores
+    selected : whether voxels were left out by it later
+    """
     metrics = [str(metric) for metric in table["metric"].unique()]
     metrics = [m for m in _RELIABILITY_COLUMNS if m in metrics] + [
         m for m in metrics if m not in _RELIABILITY_COLUMNS
@@ -130,6 +136,8 @@ def reliability_table(table: pd.DataFrame) -> Table | None:
         " variance of the mean over an image's presentations that is signal; never clipped. The noise is"
         " estimated from the repeated images, the total variance from all trials."
     )
+    if selected:
+        note += " All voxels as measured, before some were left out for their ncsnr."
     heads = ("Region", "Voxels", "Repeated images", "All trials")
     columns = (*heads, *(_RELIABILITY_COLUMNS.get(m, m) for m in metrics))
     return Table("How repeatable responses are", columns, tuple(lines), note=note)

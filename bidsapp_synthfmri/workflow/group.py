@@ -60,7 +60,7 @@ def run_group(config: RunConfig) -> None:
             data, labels = _participant_data(results, config, given)
             decoded.append(decode(data, generator(config, participant, "decoding")))
             sources.append(labels)
-            notes.update(dict.fromkeys(note for note in results.summary["notes"] if "random" in note))
+            notes.update(dict.fromkeys(_notes_on(results)))
     _require_one_configuration(hashes)
     with watch.step("statistics"):
         parts = [
@@ -108,6 +108,18 @@ def chosen_participants(config: RunConfig) -> tuple[str, ...]:
             f"Run the participant level for them, or choose among {', '.join(written)}",
         )
     return config.participant_labels or written
+
+
+def _notes_on(results: ParticipantResults) -> list[str]:
+    """What the group's reader must know of a participant's data, the same words for all."""
+    notes = [str(note) for note in results.summary["notes"] if "random" in note]
+    minimum = results.summary.get("min_ncsnr")
+    if minimum is not None:
+        notes.append(
+            f"In every participant, voxels with an ncsnr below {minimum:g} (--min-ncsnr) were left out. The"
+            " repeats that they were chosen by are of test images: accuracies are conditional on the choice."
+        )
+    return notes
 
 
 def _unfinished(config: RunConfig) -> list[str]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import pandas as pd
 
 from ..config import RunConfig
 from ..dataset.bold import read_bold
-from ..dataset.confounds import read_confounds
+from ..dataset.confounds import ConfoundTable, read_all_confounds
 from ..dataset.index import index_participant
 from ..dataset.rois import read_voxel_space
 from ..dataset.stimuli import read_image_folder, resolve_stimuli
-from ..dataset.structures import ParticipantFiles
+from ..dataset.structures import ParticipantFiles, RunFiles
 from ..dataset.trials import read_trials
+from ..errors import InputMalformedError
 from ..responses import RunData
+from ..responses.design import frame_times, nuisance_basis
 from ..structures import StimulusSet, Trials, VoxelSpace
 from .console import LOGGER
 
@@ -30,6 +34,7 @@ class ParticipantInputs:
     stimuli : one image a distinct stimulus
     extra : the extra image sets
     voxels : of the masks
+    nuisance : confounds and censored volumes of each run that holds trials, by the run's label
     """
 
     files: ParticipantFiles
@@ -38,33 +43,42 @@ class ParticipantInputs:
     stimuli: StimulusSet
     extra: tuple[StimulusSet, ...]
     voxels: VoxelSpace
+    nuisance: dict[str, ConfoundTable]
 
     @property
     def runs_without_trials(self) -> tuple[str, ...]:
         """Names of the runs that show no picture."""
-        shown = set(zip(self.trials.table["session"], self.trials.table["run"], strict=True))
-        return tuple(run.label for run in self.files.runs if (run.session, run.run) not in shown)
+        return tuple(run.label for run in self.files.runs if run.label not in self.nuisance)
 
-    def runs(self, confounds: dict[str, None]) -> Iterator[RunData]:
-        """Runs that hold trials, read one at a time; names of confounds are added to ``confounds``."""
-        table = self.trials.table
+    @property
+    def confounds(self) -> tuple[str, ...]:
+        """Names of the confounds projected out of any run."""
+        return tuple(dict.fromkeys(name for table in self.nuisance.values() for name in table.names))
+
+    @property
+    def most_censored(self) -> tuple[str, ConfoundTable] | None:
+        """The run that lost most volumes, and its confounds; None where none lost any."""
+        run = max(self.nuisance, key=lambda label: self.nuisance[label].n_censored)
+        return (run, self.nuisance[run]) if self.nuisance[run].n_censored else None
+
+    def runs(self) -> Iterator[RunData]:
+        """Runs that hold trials, read one at a time."""
         for run in self.files.runs:
-            rows = table[(table["session"] == run.session) & (table["run"] == run.run)]
-            if rows.empty:
+            if run.label not in self.nuisance:
                 LOGGER.warning("%s shows no picture and was left out", run.label)
                 continue
             LOGGER.debug("reading %s", run.bold)
-            bold = read_bold(run, self.voxels)
-            nuisance = read_confounds(run, len(bold))
-            confounds.update(dict.fromkeys(nuisance.names))
+            rows = _rows_of(run, self.trials)
+            table = self.nuisance[run.label]
             yield RunData(
                 label=run.label,
-                bold=bold,
+                bold=read_bold(run, self.voxels),
                 onsets=rows["onset"].to_numpy(dtype=float),
                 durations=rows["duration"].to_numpy(dtype=float),
-                confounds=nuisance.values,
+                confounds=table.values,
                 repetition_time=run.repetition_time,
                 start_time=run.start_time,
+                censored=table.censored,
             )
 
 
@@ -72,6 +86,7 @@ def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
     """Index one participant and read what is small; see the readers in dataset/ for errors."""
     files = index_participant(config, participant)
     read = read_trials(files, config.stimulus_column)
+    shown = [run for run in files.runs if len(_rows_of(run, read.trials))]
     return ParticipantInputs(
         files=files,
         trials=read.trials,
@@ -79,4 +94,38 @@ def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
         stimuli=resolve_stimuli(read.trials, config.stimuli_folder),
         extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
         voxels=read_voxel_space(files, config.rois),
+        nuisance=_read_nuisance(config, shown, read.trials),
     )
+
+
+def _rows_of(run: RunFiles, trials: Trials) -> pd.DataFrame:
+    table = trials.table
+    return table[(table["session"] == run.session) & (table["run"] == run.run)]
+
+
+def _read_nuisance(config: RunConfig, runs: Sequence[RunFiles], trials: Trials) -> dict[str, ConfoundTable]:
+    tables = read_all_confounds(runs, config.confounds, config.fd_threshold)
+    for run in runs:
+        if config.fd_threshold is not None and tables[run.label].n_censored:
+            _require_volumes(config.fd_threshold, run, tables[run.label], len(_rows_of(run, trials)))
+    return tables
+
+
+def _require_volumes(threshold: float, run: RunFiles, table: ConfoundTable, n_trials: int) -> None:
+    """Refuse a run that censoring leaves with no more volumes than its trials and nuisance need.
+
+    Raises
+    ------
+    InputMalformedError : naming run, counts and threshold
+    """
+    n_volumes = len(table.values)
+    times = frame_times(n_volumes, run.repetition_time, run.start_time)
+    used = None if table.censored is None else ~table.censored
+    rank = nuisance_basis(times, table.values, used).shape[1]
+    if n_trials + rank >= n_volumes - table.n_censored and n_trials + rank < n_volumes:
+        raise InputMalformedError(
+            f"{run.label}: --fd-threshold {threshold:g} mm leaves"
+            f" {n_volumes - table.n_censored} of {n_volumes} volumes for {n_trials} trials and {rank} drifts"
+            " and confounds, which is too few",
+            "Raise --fd-threshold, choose fewer --confounds, or leave the session out with --session-label",
+        )

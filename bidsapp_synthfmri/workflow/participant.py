@@ -13,7 +13,7 @@ from ..config import RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
-from ..derivatives.reader import load_participant
+from ..derivatives.reader import load_participant, load_reliability_maps
 from ..derivatives.writer import Writer
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
@@ -31,6 +31,7 @@ from .memory import available_bytes, fit_bytes, require_memory
 from .model import FittedModel, fit_model, synthesise_set
 from .runtime import choose_device, generator
 from .scores import evaluate
+from .selection import Measured, measure, require_repeats
 from .summary import Computed, summary
 
 _FEATURE_CACHE = "features"
@@ -50,9 +51,9 @@ def run_participant(config: RunConfig, participant: str) -> None:
         _write(config, writer, computed)
         written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
-        write_page(
-            writer, participant_page(load_participant(config.output_dir, participant, writer.place.task))
-        )
+        results = load_participant(config.output_dir, participant, writer.place.task)
+        maps = load_reliability_maps(config.output_dir, participant, writer.place.task)
+        write_page(writer, participant_page(results, maps))
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
 
 
@@ -71,21 +72,22 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
     with watch.step("estimating single-trial responses"):
-        confounds: dict[str, None] = {}
         responses = estimate_responses(
-            inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses, device=device
+            inputs.runs(), inputs.trials, inputs.voxels, config.responses, device=device
         )
     held_out = held_out.take(_kept(inputs, responses))
+    with watch.step("measuring reliability"):
+        measured = measure(config, participant, responses)
+        if not measured.kept.all():
+            responses = responses.take_voxels(measured.kept)
     model = _fit(config, inputs, responses, held_out, backbone, watch)
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
             extra.append(synthesise_set(model.encoder, images))
     with watch.step("accounting"):
-        scores = evaluate(config, participant, responses, held_out, model.synthetic, model.fit)
-    return Computed(
-        inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores, n_leaked
-    )
+        scores = evaluate(config, participant, responses, measured, held_out, model.synthetic, model.fit)
+    return Computed(inputs, responses, measured, held_out, backbone, model, tuple(extra), scores, n_leaked)
 
 
 def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
@@ -117,6 +119,7 @@ def _read(
 ) -> tuple[ParticipantInputs, HeldOut, int]:
     """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
     inputs = read_inputs(config, participant)
+    require_repeats(config, participant, inputs.trials)
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
     _report_inputs(participant, inputs, held_out)
@@ -161,6 +164,7 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     masks = [bids_uri(roi.path, links) for roi in files.rois]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), bold)
     written.write_roi_dseg(writer, responses.voxels, masks)
+    _write_reliability(writer, computed.measured, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
@@ -181,14 +185,27 @@ def _write_encoder(writer: Writer, model: FittedModel) -> None:
     writer.json(names.ENCODER_CARD, complete_card(model.encoder, data))
 
 
-def _write_maps(writer: Writer, computed: Computed) -> None:
-    known, voxels = computed.evaluation.reliability, computed.responses.voxels
-    undefined: FloatArray = np.full(len(voxels), np.nan, dtype=np.float32)
-    written.write_maps(
+def _write_reliability(writer: Writer, measured: Measured, masks: Sequence[str]) -> None:
+    known, halves = measured.reliability, measured.split_half
+    undefined: FloatArray = np.full(len(measured.voxels), np.nan, dtype=np.float32)
+    selected = not measured.kept.all()
+    if selected:
+        written.write_roi_dseg(writer, measured.voxels, masks, names.MEASURED_ROIS)
+    written.write_reliability_maps(
         writer,
-        voxels,
+        measured.voxels,
         ncsnr=undefined if known is None else known.ncsnr,
         r=undefined if known is None else known.r,
+        noise_ceiling=undefined if known is None else known.noise_ceiling,
+        split_half=undefined if halves is None else halves,
+        rois=names.MEASURED_ROIS if selected else names.ROIS,
+    )
+
+
+def _write_maps(writer: Writer, computed: Computed) -> None:
+    written.write_maps(
+        writer,
+        computed.responses.voxels,
         encoder_r=computed.evaluation.accounting.voxels.synthetic_real,
         best_layer=computed.model.fit.best_layer,
         layers=computed.model.fit.layers,

@@ -6,6 +6,8 @@ from ..config import RunConfig
 from ..dataset.index import list_participants
 from .group import chosen_participants
 from .inputs import read_inputs
+from .notes import censoring_notes
+from .selection import require_repeats
 
 
 def describe_plan(config: RunConfig) -> str:
@@ -17,6 +19,7 @@ def describe_plan(config: RunConfig) -> str:
     lines = []
     for participant in list_participants(config.bids_dir, config.participant_labels):
         inputs = read_inputs(config, participant)
+        require_repeats(config, participant, inputs.trials)
         extra = "".join(f", {len(images)} images of {images.name}" for images in inputs.extra)
         lines.append(
             f"sub-{participant}: task {inputs.files.task}, space {inputs.files.space}, "
@@ -24,5 +27,6 @@ def describe_plan(config: RunConfig) -> str:
             f"{len(inputs.trials)} trials of {len(inputs.stimuli)} stimuli{extra}, "
             f"{len(inputs.voxels)} voxels in {len(inputs.files.rois)} ROI masks"
         )
+        lines += [f"sub-{participant}: {note}" for note in censoring_notes(inputs, config.fd_threshold)]
     lines.append(f"Would write {config.output_dir}, with caches in {config.work_folder}")
     return "\n".join(lines)

@@ -13,10 +13,11 @@ from ..encoding import EncoderFit
 from ..encoding.split import HeldOut
 from ..evaluation.accounting import Accounting, account
 from ..evaluation.comparison import Comparison
-from ..evaluation.reliability import Reliability, has_repeats, reliability, split_half
+from ..evaluation.reliability import Reliability
 from ..structures import FloatArray, Responses, RoiSet, Synthetic
 from ..synthesis.noise import noise_matched
 from .runtime import generator
+from .selection import Measured
 
 _NOISE_DRAWS = 20
 BOOTSTRAP_DRAWS = 2000
@@ -28,12 +29,10 @@ class Evaluation:
 
     Attributes
     ----------
-    reliability : None where nothing repeats
     accounting : the five rows
     encoding_table, reliability_table : long form, see derivatives/columns.py
     """
 
-    reliability: Reliability | None
     accounting: Accounting
     encoding_table: pd.DataFrame
     reliability_table: pd.DataFrame
@@ -43,24 +42,27 @@ def evaluate(
     config: RunConfig,
     participant: str,
     responses: Responses,
+    measured: Measured,
     held_out: HeldOut,
     synthetic: Synthetic,
     fit: EncoderFit,
 ) -> Evaluation:
-    """Reliability of all trials; the five rows on the test trials; encoding scores by ROI and layer."""
+    """The five rows on the test trials and encoding scores, of the voxels kept; reliability of all voxels.
+
+    Parameters
+    ----------
+    config, participant : for the generators
+    responses : of the voxels kept
+    measured : of all voxels
+    held_out, synthetic, fit : the test set, and what the encoder says of it
+    """
     rois = responses.voxels.roi_sets()
-    index = responses.trials.stimulus_index
-    known = reliability(responses.values, index) if has_repeats(index) else None
-    comparison = _comparison(config, participant, responses, held_out, synthetic, known)
+    comparison = _comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
     accounting = account(comparison, rois, generator(config, participant, "bootstrap"), BOOTSTRAP_DRAWS)
-    halves = None
-    if known is not None:
-        halves = split_half(responses.values, index, generator(config, participant, "split-half"))
     return Evaluation(
-        reliability=known,
         accounting=accounting,
         encoding_table=_encoding_table(rois, fit, accounting),
-        reliability_table=_reliability_table(rois, known, halves),
+        reliability_table=_reliability_table(measured),
     )
 
 
@@ -104,16 +106,15 @@ def _encoding_table(rois: Sequence[RoiSet], fit: EncoderFit, accounting: Account
     return pd.DataFrame(rows, columns=["roi", "layer", "metric", "value", "n_voxels"])
 
 
-def _reliability_table(
-    rois: Sequence[RoiSet], known: Reliability | None, halves: FloatArray | None
-) -> pd.DataFrame:
+def _reliability_table(measured: Measured) -> pd.DataFrame:
+    known, halves = measured.reliability, measured.split_half
     columns = ["roi", "metric", "value", "n_voxels", "n_stimuli", "n_trials"]
     if known is None or halves is None:
         return pd.DataFrame(columns=columns)
     metrics = {"ncsnr": known.ncsnr, "r": known.r, "noise_ceiling": known.noise_ceiling, "split_half": halves}
     rows = [
         (roi.name, metric, _mean(values, roi), int(roi.voxels.sum()), known.n_repeated, known.n_trials)
-        for roi in rois
+        for roi in measured.voxels.roi_sets()
         for metric, values in metrics.items()
     ]
     return pd.DataFrame(rows, columns=columns)

@@ -10,8 +10,10 @@ from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
 from .inputs import ParticipantInputs
 from .model import FittedModel
+from .notes import censoring_notes, selection_notes
 from .runtime import software
 from .scores import Evaluation
+from .selection import Measured
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Computed:
 
     inputs: ParticipantInputs
     responses: Responses
-    confounds: tuple[str, ...]
+    measured: Measured
     held_out: HeldOut
     backbone: Backbone
     model: FittedModel
@@ -53,7 +55,8 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "skipped_event_rows": inputs.skipped_rows,
         "responses": responses.estimator,
         "unit": responses.unit,
-        "confounds": list(computed.confounds),
+        "confounds": list(inputs.confounds),
+        **_left_out(config, computed),
         "backbone": computed.backbone.name,
         "layers": list(model.fit.layers),
         "weights": computed.backbone.weights,
@@ -65,14 +68,34 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "folds": model.folds.description,
         "alphas_at_edge": model.fit.n_alphas_at_edge,
         "extra_sets": {images.name: len(images) for images in inputs.extra},
-        "notes": _notes(computed),
+        "notes": _notes(config, computed),
         "elapsed": elapsed,
         "software": software(),
         "command": config.command,
     }
 
 
-def _notes(computed: Computed) -> list[str]:
+def _left_out(config: RunConfig, computed: Computed) -> Json:
+    """Thresholds given, and the volumes and voxels that they left out."""
+    facts: Json = {}
+    if config.fd_threshold is not None:
+        tables = computed.inputs.nuisance.values()
+        facts |= {
+            "fd_threshold": config.fd_threshold,
+            "n_volumes": sum(len(table.values) for table in tables),
+            "n_censored": sum(table.n_censored for table in tables),
+            "most_censored_in_a_run": max(table.n_censored for table in tables),
+        }
+    if config.min_ncsnr is not None:
+        facts |= {
+            "min_ncsnr": config.min_ncsnr,
+            "n_voxels_measured": len(computed.measured.voxels),
+            "below_min_ncsnr": {name: n for name, (n, _) in computed.measured.left_out.items()},
+        }
+    return facts
+
+
+def _notes(config: RunConfig, computed: Computed) -> list[str]:
     """Plain sentences that a reader of the page must see."""
     notes = []
     if computed.backbone.weights == "random":
@@ -80,7 +103,7 @@ def _notes(computed: Computed) -> list[str]:
             "The network's weights are random (--weights random): its features are those of an untrained "
             "network, and scores say nothing about features learnt from ImageNet."
         )
-    if computed.evaluation.reliability is None:
+    if computed.measured.reliability is None:
         notes.append(
             "No stimulus was presented twice: reliability, ceiling and the rows that need repeats are n/a."
         )
@@ -91,6 +114,8 @@ def _notes(computed: Computed) -> list[str]:
         )
     if computed.responses.estimation is not None:
         notes += computed.responses.estimation.notes
+    notes += censoring_notes(computed.inputs, config.fd_threshold)
+    notes += selection_notes(computed.measured, config.min_ncsnr)
     if computed.inputs.skipped_rows:
         notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
     if without := computed.inputs.runs_without_trials:

@@ -82,6 +82,27 @@ def test_names_and_paths(parsed):
     assert config.session_labels == ("01",)
 
 
+@pytest.mark.parametrize(
+    ("words", "confounds"),
+    [
+        ([], ("acompcor",)),
+        (["--confounds", "minimal"], ("minimal",)),
+        (["--confounds", "motion24", "csf", "cosine*"], ("motion24", "csf", "cosine*")),
+        (["--confounds=X,Y,Z", "RotX"], ("X", "Y", "Z", "RotX")),
+        (["--confounds", "none"], ("none",)),
+    ],
+)
+def test_confounds_are_a_strategy_or_columns(parsed, words, confounds):
+    assert parsed(*POSITIONALS, *words).confounds == confounds
+
+
+def test_thresholds(parsed):
+    config = parsed(*POSITIONALS, "--fd-threshold", "0.5", "--min-ncsnr", "0")
+    assert (config.fd_threshold, config.min_ncsnr) == (0.5, 0)
+    config = parsed(*POSITIONALS)
+    assert (config.fd_threshold, config.min_ncsnr) == (None, None)
+
+
 def test_defaults(parsed):
     config = parsed(*POSITIONALS)
     assert (config.backbone, config.weights, config.responses, config.device) == (
@@ -103,6 +124,11 @@ def test_defaults(parsed):
         ([*POSITIONALS, "--images", "a=/x", "a=/y"], "uses a name twice"),
         ([*POSITIONALS, "--test-fraction", "1.5"], "between 0 and 1"),
         ([*POSITIONALS, "--n-cpus", "0"], "1 or more"),
+        ([*POSITIONALS, "--confounds", ""], "names nothing"),
+        ([*POSITIONALS, "--fd-threshold", "0"], "more than 0"),
+        ([*POSITIONALS, "--fd-threshold", "nan"], "more than 0"),
+        ([*POSITIONALS, "--min-ncsnr", "-0.1"], "--min-ncsnr is -0.1"),
+        ([*POSITIONALS, "--min-ncsnr", "inf"], "0 or more"),
         ([*POSITIONALS, "--random-seed", "-1"], "0 or more"),
         ([*POSITIONALS, "--participant-label", ""], "names nothing"),
         ([*POSITIONALS, "--roi", " , "], "names nothing"),

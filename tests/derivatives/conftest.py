@@ -29,6 +29,7 @@ class Written:
     synthetic: Synthetic
     extra: Synthetic
     maps: dict[str, np.ndarray]
+    reliability_maps: dict[str, np.ndarray]
     layers: tuple[str, ...]
     encoding: pd.DataFrame
     accounting: pd.DataFrame
@@ -104,8 +105,12 @@ def make() -> Callable[..., Written]:
             splits=np.array(["train", "test"] * 6),
             synthetic=synthetic(rng, voxels, 8, None),
             extra=synthetic(rng, voxels, 5, "Objects"),
-            maps={key: rng.random(len(voxels)).astype(np.float32) for key in ("ncsnr", "r", "encoder_r")}
+            maps={key: rng.random(len(voxels)).astype(np.float32) for key in ("encoder_r",)}
             | {"best_layer": rng.integers(0, 3, len(voxels))},
+            reliability_maps={
+                key: rng.random(len(voxels)).astype(np.float32)
+                for key in ("ncsnr", "r", "noise_ceiling", "split_half")
+            },
             layers=("features.2", "features.5", "classifier.6"),
             encoding=scores(rng, {"roi": ["PPA", "all"], "layer": ["relu", "fc"], "metric": ["cv_r"] * 2}),
             accounting=scores(rng, {"roi": ["PPA"] * 6, "level": ["voxel"] * 6, "row": list("abcdef")}),
@@ -139,6 +144,7 @@ def write() -> Callable[[Path, Written], Writer]:
         writer.json(names.ENCODER_CARD, written.card)
         participant.write_synthetic(writer, written.synthetic, unit="z")
         participant.write_synthetic(writer, written.extra, "Objects", unit="z")
+        participant.write_reliability_maps(writer, written.voxels, **written.reliability_maps)
         participant.write_maps(writer, written.voxels, **written.maps, layers=written.layers)
         participant.write_scores(
             writer, encoding=written.encoding, accounting=written.accounting, reliability=written.reliability

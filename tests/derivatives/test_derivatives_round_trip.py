@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from bidsapp_synthfmri.derivatives.images import roi_combinations
 from bidsapp_synthfmri.derivatives.reader import (
     load_group,
     load_participant,
+    load_reliability_maps,
     participants_written,
 )
 from bidsapp_synthfmri.errors import InputMalformedError
+from bidsapp_synthfmri.structures import Synthetic
 
 
 @pytest.mark.parametrize("with_sessions", [True, False])
@@ -103,18 +106,89 @@ def test_maps_read_back_per_voxel(tmp_path: Path, make, write) -> None:
     given = make()
     writer = write(tmp_path, given)
 
+    maps = given.maps | given.reliability_maps
     for output, key, first in (
         (names.NCSNR, "ncsnr", 0),
         (names.RELIABILITY, "r", 0),
+        (names.NOISE_CEILING, "noise_ceiling", 0),
+        (names.SPLIT_HALF, "split_half", 0),
         (names.ENCODER_R, "encoder_r", 0),
         (names.BEST_LAYER, "best_layer", 1),
     ):
         image = nib.load(writer.path(output))
         values = np.asarray(image.dataobj)
-        np.testing.assert_array_equal(values[tuple(given.voxels.ijk.T)], given.maps[key] + first)
+        np.testing.assert_array_equal(values[tuple(given.voxels.ijk.T)], maps[key] + first)
         np.testing.assert_array_equal(image.affine, given.voxels.affine)
         values[tuple(given.voxels.ijk.T)] = 0
         assert not values.any()
+
+
+def test_reliability_maps_read_back(tmp_path: Path, make, write) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+
+    read = load_reliability_maps(tmp_path, "01")
+
+    np.testing.assert_array_equal(read.voxels.ijk, given.voxels.ijk)
+    for key, values in given.reliability_maps.items():
+        np.testing.assert_array_equal(getattr(read, key), values)
+    for stat in ("ncsnr", "r", "noiseceiling", "splithalf"):
+        name = f"sub-01_task-scenes_space-T1w_desc-reliability_stat-{stat}_statmap"
+        sidecar = json.loads((tmp_path / "sub-01" / "func" / f"{name}.json").read_text())
+        assert sidecar["Voxels"] == writer.uri(names.ROIS)
+        assert sidecar["Description"]
+
+
+def test_reliability_maps_keep_the_voxels_that_the_matrices_lost(tmp_path: Path, make, write) -> None:
+    given = make()
+    kept = np.arange(40) % 3 > 0
+    rng = np.random.default_rng(8)
+    few = replace(
+        given,
+        voxels=given.voxels.take(kept),
+        responses=given.responses.take_voxels(kept),
+        synthetic=synthetic_of(given.synthetic, kept),
+        extra=synthetic_of(given.extra, kept),
+        maps={key: values[kept] for key, values in given.maps.items()},
+        reliability_maps={key: values[kept] for key, values in given.reliability_maps.items()},
+    )
+    writer = write(tmp_path, few)
+    maps = {key: rng.random(40).astype(np.float32) for key in given.reliability_maps}
+    participant.write_roi_dseg(writer, given.voxels, (), names.MEASURED_ROIS)
+    participant.write_reliability_maps(writer, given.voxels, **maps, rois=names.MEASURED_ROIS)
+
+    read = load_reliability_maps(tmp_path, "01")
+
+    assert len(load_participant(tmp_path, "01").voxels) == kept.sum()
+    np.testing.assert_array_equal(read.voxels.ijk, given.voxels.ijk)
+    np.testing.assert_array_equal(read.voxels.membership, given.voxels.membership)
+    for key, values in maps.items():
+        np.testing.assert_array_equal(getattr(read, key), values)
+
+
+def test_a_second_run_without_selection_forgets_the_voxels_left_out(tmp_path: Path, make, write) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+    participant.write_roi_dseg(writer, given.voxels, (), names.MEASURED_ROIS)
+
+    write(tmp_path, given)
+
+    assert not list(tmp_path.rglob("*desc-measured*"))
+    assert len(load_reliability_maps(tmp_path, "01").voxels) == 40
+
+
+def test_a_map_on_another_grid_is_refused(tmp_path: Path, make, write) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+    path = writer.path(names.SPLIT_HALF)
+    nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), np.float32), given.voxels.affine), path)
+
+    with pytest.raises(InputMalformedError, match=r"splithalf.* is not on the grid of the ROI image"):
+        load_reliability_maps(tmp_path, "01")
+
+
+def synthetic_of(synthetic: Synthetic, kept: np.ndarray) -> Synthetic:
+    return replace(synthetic, values=synthetic.values[:, kept], voxels=synthetic.voxels.take(kept))
 
 
 def test_the_group_reads_back(output_tree: Path, decoding: pd.DataFrame) -> None:

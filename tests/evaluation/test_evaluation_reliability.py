@@ -30,6 +30,37 @@ def test_both_estimators_recover_r(r):
     assert (found.n_stimuli, found.n_repeated, found.n_trials) == (1044, 90, len(index))
 
 
+def test_both_estimators_agree_with_each_other_and_the_truth_at_every_r():
+    # Two to eight presentations: halves of 1 + 1 up to 4 + 4, and 1 + 2 and 2 + 3 between.
+    counts = np.repeat([2, 3, 5, 8, 1], [30, 25, 15, 10, 400])
+    truth = np.repeat([0.02, 0.1, 0.25, 0.5, 0.8], 600)
+    values, index, _ = simulate(counts, np.sqrt(truth), np.sqrt(1 - truth), len(truth), seed=21)
+    found = reliability(values, index)
+    halves = split_half(values, index, np.random.default_rng(22))
+    for r in np.unique(truth):
+        voxels = truth == r
+        # 210 degrees of freedom for the noise, a correlation over 80 stimuli: one voxel's r is known to .1
+        # and .13 at worst, means over 600 voxels to .004 and .005; held at zero, the first is .02 too high
+        # at r = .02 and .003 at r = .1.
+        lifted = {0.02: 0.025, 0.1: 0.008}.get(r, 0.0)
+        assert halves[voxels].mean() == pytest.approx(r, abs=0.02)
+        assert found.r[voxels].mean() == pytest.approx(r, abs=0.016 + lifted)
+        assert found.r[voxels].mean() == pytest.approx(halves[voxels].mean(), abs=0.02 + lifted)
+    ceiling = truth / (truth + (1 - truth) * np.mean(1 / counts[counts > 1]))
+    for r in (0.25, 0.5, 0.8):
+        voxels = truth == r
+        assert found.noise_ceiling[voxels].mean() == pytest.approx(ceiling[voxels].mean(), abs=0.02)
+
+
+def test_the_reliability_of_some_voxels_is_theirs():
+    values, index, _ = simulate(CSI4, 1.0, 2.0, 9, seed=15)
+    some = np.arange(9) % 2 == 0
+    few, alone = reliability(values, index).take(some), reliability(values[:, some], index)
+    for name in ("ncsnr", "r", "signal_sd", "noise_sd", "noise_ceiling"):
+        np.testing.assert_allclose(getattr(few, name), getattr(alone, name), rtol=1e-6)
+    assert few.n_repeated == alone.n_repeated
+
+
 def test_scale_and_ncsnr():
     values, index, _ = simulate(CSI4, 1.5, 3.0, 400, seed=1)
     found = reliability(values, index)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults
+from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults, ReliabilityMaps
 from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
 
 ROIS = {"EarlyVis": 495, "LOC": 342, "OPA": 288, "PPA": 331, "RSC": 229, "all": 1685}
@@ -249,6 +249,28 @@ def make_group(participants: list[str], rois: list[str] | None = None, classes: 
             "command": "run.py /data/ds001499 /out group",
         },
     )
+
+
+def make_maps(rois: dict[str, int], n_left: int = 0, repeats: bool = True) -> ReliabilityMaps:
+    """Reliability of every voxel, a quarter of them without any; ``n_left`` voxels in one ROI more."""
+    rng = np.random.default_rng(4)
+    regions = {name: n for name, n in rois.items() if name != "all"} | ({"hMT": n_left} if n_left else {})
+    n_voxels = sum(regions.values())
+    member = np.repeat(np.arange(len(regions)), list(regions.values())) == np.arange(len(regions))[:, None]
+    ijk = np.stack(np.unravel_index(np.arange(n_voxels), (40, 40, 40)), axis=1).astype(np.int64)
+    voxels = VoxelSpace(ijk, np.eye(4), (40, 40, 40), tuple(regions), member, "T1w")
+    r = np.where(rng.random(n_voxels) < 0.25, 0, rng.beta(2, 5, n_voxels)).astype(np.float32)
+    halves = (r + rng.normal(0, 0.05, n_voxels)).astype(np.float32)
+    ncsnr, ceiling = np.sqrt(r / (1 - r)), 4 * r / (1 + 3 * r)
+    if not repeats:
+        r, halves, ncsnr, ceiling = (np.full(n_voxels, np.nan, np.float32) for _ in range(4))
+    return ReliabilityMaps(voxels, ncsnr, r, ceiling, halves)
+
+
+@pytest.fixture(scope="session")
+def maps_of() -> Callable[..., ReliabilityMaps]:
+    """Reliability maps of ROIs of one's own."""
+    return make_maps
 
 
 @pytest.fixture(scope="session")

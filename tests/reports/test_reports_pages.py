@@ -9,17 +9,30 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults
+from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults, ReliabilityMaps
 from bidsapp_synthfmri.reports.decoding_scores import contrasts_of, decoding_scores
 from bidsapp_synthfmri.reports.decoding_tables import contrast_tables, decoding_tables
+from bidsapp_synthfmri.reports.drawing import MOST_ROIS
 from bidsapp_synthfmri.reports.failure import failure_page
 from bidsapp_synthfmri.reports.group import group_page
 from bidsapp_synthfmri.reports.page import Page
 from bidsapp_synthfmri.reports.participant import participant_page
+from bidsapp_synthfmri.reports.reliability_figure import reliability_figure
 
 HOSTILE = "<script>alert('$x_1$')</script>\"&"
+ROI_SIZES = {"EarlyVis": 495, "LOC": 342, "OPA": 288, "PPA": 331, "RSC": 229}
+SELECTED = {
+    "min_ncsnr": 0.2,
+    "n_voxels_measured": 1685,
+    "below_min_ncsnr": {"EarlyVis": 130, "all": 431},
+    "fd_threshold": 0.5,
+    "n_volumes": 27548,
+    "n_censored": 312,
+    "most_censored_in_a_run": 41,
+}
 _VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
@@ -67,17 +80,23 @@ def pages(
     participant_without_repeats: ParticipantResults,
     group_results: GroupResults,
     group_skipped: GroupResults,
+    maps_of: Callable[..., ReliabilityMaps],
 ) -> dict[str, Page]:
     return {
         "participant": participant_page(participant_results),
-        "without repeats": participant_page(participant_without_repeats),
+        "with maps": participant_page(
+            replace(participant_results, summary=participant_results.summary | SELECTED), maps_of(ROI_SIZES)
+        ),
+        "without repeats": participant_page(
+            participant_without_repeats, maps_of({"PPA": 800}, repeats=False)
+        ),
         "group": group_page(group_results),
         "skipped": group_page(group_skipped),
         "failure": failure_page("01", "bold.nii.gz is truncated", "Fetch it again", "logs/crash-01.txt"),
     }
 
 
-NAMES = ["participant", "without repeats", "group", "skipped", "failure"]
+NAMES = ["participant", "with maps", "without repeats", "group", "skipped", "failure"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,6 +122,7 @@ def test_identifiers_are_unique_and_references_resolve(pages: dict[str, Page], n
     ("name", "figures"),
     [
         ("participant", ["accounting", "layers"]),
+        ("with maps", ["accounting", "layers", "reliability"]),
         ("without repeats", ["accounting", "layers"]),
         ("group", ["decoding", "learning", "confusion"]),
         ("skipped", []),
@@ -212,6 +232,54 @@ def test_nothing_computed_makes_a_page(participant_results: ParticipantResults) 
     page = participant_page(empty)
     assert page.figures == ()
     assert "none of the five rows could be computed" in page.html
+
+
+def test_the_reliability_figure_says_values_and_threshold_in_words(
+    maps_of: Callable[..., ReliabilityMaps],
+) -> None:
+    maps = maps_of(ROI_SIZES)
+    figure = reliability_figure(maps, 0.2)
+    assert figure is not None
+    mean = maps.ncsnr[maps.voxels.membership[0]].mean()
+    assert f"EarlyVis {mean:.2f}".replace(" 0.", " .") in figure.alt
+    assert "A dashed line at 0.2" in figure.alt
+    text = "".join(ElementTree.fromstring(figure.svg).itertext())
+    kept = float(np.mean(maps.ncsnr >= 0.2))
+    assert f"{100 * kept:.1f}% kept" in text
+    assert "--min-ncsnr 0.2" in text
+    plain = reliability_figure(maps, None)
+    assert plain is not None
+    assert "kept" not in "".join(ElementTree.fromstring(plain.svg).itertext())
+    assert "dashed" not in plain.alt.lower() + plain.caption.lower()
+
+
+def test_the_reliability_figure_of_many_regions_has_some_of_them_and_says_so(
+    maps_of: Callable[..., ReliabilityMaps],
+) -> None:
+    figure = reliability_figure(maps_of({f"area{number}": 9 for number in range(40)}), None)
+    assert figure is not None
+    assert f"{MOST_ROIS} of 41 regions are drawn" in figure.caption
+    assert "all voxels" in figure.alt
+
+
+def test_thresholds_are_in_facts_methods_and_the_table_s_note(pages: dict[str, Page]) -> None:
+    text = " ".join(" ".join(_parsed(pages["with maps"]).text).split())
+    assert "Voxels left out, ncsnr below 0.2 EarlyVis 130, all voxels 431" in text
+    assert "Volumes censored, moved more than 0.5 mm 312 of 27,548, at most 41 in one run" in text
+    assert "framewise displacement above 0.5 mm took no part in any fit (312 volumes of 27,548)" in text
+    assert (
+        "Of 1,685 voxels, those with a noise-ceiling signal-to-noise ratio of at least 0.2 were kept" in text
+    )
+    assert "All voxels as measured, before some were left out for their ncsnr." in text
+    plain = " ".join("".join(_parsed(pages["participant"]).text).split())
+    assert "ncsnr below" not in plain
+    assert "censored" not in plain
+
+
+def test_methods_say_when_no_confounds_were_projected_out(participant_results: ParticipantResults) -> None:
+    summary = participant_results.summary | {"confounds": []}
+    html = participant_page(replace(participant_results, summary=summary)).html
+    assert "were projected out of design and data; no confounds were." in html
 
 
 def test_further_scores_of_the_encoder_are_in_words(pages: dict[str, Page]) -> None:
