@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputMalformedError, InputMissingError
 from ..structures import BoolArray
+from .gzipped import errors
 
 # A header's rotation may be three float32 parts of a quaternion whose fourth is recovered as a root:
 # close to half a turn that costs 3e-4, .05 mm at the edge of a field of view. A twentieth of a voxel
 # allows for it, and is far too little to give a voxel to its neighbour.
 _SAME_GRID_VOXELS = 0.05
+_DAMAGE: tuple[type[Exception], ...] = (*errors(), ImageFileError, HeaderDataError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def reading(path: Path) -> Iterator[None]:
         raise InputMissingError(f"{path} is not there", "Fetch or make the file") from error
     except PermissionError as error:
         raise InputMissingError(f"{path} may not be read", "Grant permission to read it") from error
-    except (EOFError, zlib.error, ImageFileError, HeaderDataError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise InputMalformedError(
             f"{path} cannot be read, it is truncated or damaged ({error})", "Fetch or make the file again"
         ) from error
