@@ -12,7 +12,6 @@ from .names import roi_alias
 from .structures import ParticipantFiles, RoiFile
 from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
 
-
 N_POOL = 10_000
 
 
