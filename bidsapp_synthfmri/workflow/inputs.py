@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from ..config import RunConfig
-from ..dataset.bold import read_bold
+from ..dataset.bold import n_volumes, read_bold_and_pool
 from ..dataset.confounds import read_confounds
 from ..dataset.index import index_participant
-from ..dataset.rois import read_voxel_space
+from ..dataset.rois import read_pool, read_voxel_space
 from ..dataset.stimuli import read_image_folder, resolve_stimuli
-from ..dataset.structures import ParticipantFiles
+from ..dataset.structures import ParticipantFiles, RunFiles
 from ..dataset.trials import read_trials
 from ..responses import RunData
-from ..structures import StimulusSet, Trials, VoxelSpace
+from ..structures import IntArray, StimulusSet, Trials, VoxelSpace
 from .console import LOGGER
+from .streaming import RunStream
 
 
 @dataclass(frozen=True)
@@ -45,27 +50,49 @@ class ParticipantInputs:
         shown = set(zip(self.trials.table["session"], self.trials.table["run"], strict=True))
         return tuple(run.label for run in self.files.runs if (run.session, run.run) not in shown)
 
-    def runs(self, confounds: dict[str, None]) -> Iterator[RunData]:
-        """Runs that hold trials, read one at a time; names of confounds are added to ``confounds``."""
+    def runs(
+        self, confounds: dict[str, None], *, with_pool: bool = False, scratch: Path | None = None
+    ) -> RunStream:
+        """Runs that hold trials, to be gone through once or, in a ``with`` block, several times.
+
+        Parameters
+        ----------
+        confounds : names of confounds are added to it as runs are read
+        with_pool : also read the voxels from which noise components may be taken
+        scratch : folder for the runs' masked series, for those who go through them again
+        """
+        shown = [(run, rows) for run in self.files.runs if not (rows := self._trials_of(run)).empty]
+        pool = read_pool(self.files, self.voxels) if with_pool else None
+        reads = [partial(self._read_run, run, rows, pool, confounds) for run, rows in shown]
+        for label in self.runs_without_trials:
+            LOGGER.warning("%s shows no picture and was left out", label)
+        if scratch is None:
+            return RunStream(reads)
+        n_columns = len(self.voxels) + (0 if pool is None else len(pool))
+        n_values = n_columns * sum(n_volumes(run) for run, _ in shown)
+        return RunStream(reads, scratch, n_values * np.dtype(np.float32).itemsize)
+
+    def _trials_of(self, run: RunFiles) -> pd.DataFrame:
         table = self.trials.table
-        for run in self.files.runs:
-            rows = table[(table["session"] == run.session) & (table["run"] == run.run)]
-            if rows.empty:
-                LOGGER.warning("%s shows no picture and was left out", run.label)
-                continue
-            LOGGER.debug("reading %s", run.bold)
-            bold = read_bold(run, self.voxels)
-            nuisance = read_confounds(run, len(bold))
-            confounds.update(dict.fromkeys(nuisance.names))
-            yield RunData(
-                label=run.label,
-                bold=bold,
-                onsets=rows["onset"].to_numpy(dtype=float),
-                durations=rows["duration"].to_numpy(dtype=float),
-                confounds=nuisance.values,
-                repetition_time=run.repetition_time,
-                start_time=run.start_time,
-            )
+        return table[(table["session"] == run.session) & (table["run"] == run.run)]
+
+    def _read_run(
+        self, run: RunFiles, rows: pd.DataFrame, pool: IntArray | None, confounds: dict[str, None]
+    ) -> RunData:
+        LOGGER.debug("reading %s", run.bold)
+        bold, pool_bold = read_bold_and_pool(run, self.voxels, pool)
+        nuisance = read_confounds(run, len(bold))
+        confounds.update(dict.fromkeys(nuisance.names))
+        return RunData(
+            label=run.label,
+            bold=bold,
+            onsets=rows["onset"].to_numpy(dtype=float),
+            durations=rows["duration"].to_numpy(dtype=float),
+            confounds=nuisance.values,
+            repetition_time=run.repetition_time,
+            start_time=run.start_time,
+            pool=pool_bold,
+        )
 
 
 def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
