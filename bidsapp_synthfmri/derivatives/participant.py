@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SynthfmriError
-from ..structures import FloatArray, IntArray, Json, Responses, Synthetic, VoxelSpace
+from ..structures import FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
 from .names import OutputFile
 from .writer import Writer
@@ -110,7 +110,7 @@ def write_synthetic(
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
 
 
-def write_roi_dseg(writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = ()) -> None:
+def write_roi_dseg(writer: Writer, voxels: Space, sources: Sequence[str] = ()) -> None:
     """Write which voxel lies in which ROIs, overlaps and voxels without any kept."""
     index, combinations = images.roi_combinations(voxels)
     sidecar = {"Rois": list(voxels.roi_names), **_sources(sources)}
@@ -119,7 +119,7 @@ def write_roi_dseg(writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = 
 
 def write_maps(
     writer: Writer,
-    voxels: VoxelSpace,
+    voxels: Space,
     *,
     ncsnr: FloatArray,
     r: FloatArray,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..structures import Json, Responses, Synthetic, VoxelSpace
+from ..structures import Json, Responses, Space, Synthetic
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ParticipantResults:
     participant: str
     task: str
     space: str
-    voxels: VoxelSpace
+    voxels: Space
     responses: Responses
     splits: NDArray[np.str_]
     synthetic: Synthetic

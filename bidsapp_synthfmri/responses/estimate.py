@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
-from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, FloatArray, Responses, Space, Trials
 from .design import frame_times, nuisance_basis
 from .estimators import ESTIMATORS, RunDesign
 
@@ -79,9 +79,7 @@ def _percent_signal(weights: FloatArray, bold: FloatArray) -> tuple[FloatArray, 
     return (weights @ centred) * scale, usable
 
 
-def estimate_responses(
-    runs: Iterable[RunData], trials: Trials, voxels: VoxelSpace, estimator: str
-) -> Responses:
+def estimate_responses(runs: Iterable[RunData], trials: Trials, voxels: Space, estimator: str) -> Responses:
     """Single-trial responses of all runs, z-scored within session.
 
     Parameters
