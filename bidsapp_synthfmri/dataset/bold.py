@@ -9,19 +9,20 @@ import numpy as np
 from nibabel.volumeutils import apply_read_scaling
 
 from ..errors import InputMalformedError
-from ..structures import FloatArray, IntArray, VoxelSpace
+from ..structures import FloatArray, IntArray, Space, SurfaceSpace
 from .gzipped import open_stream, read_to_checksum, read_whole
 from .structures import RunFiles
+from .surfaces import read_hemispheres, surface_shape
 from .volumes import Grid, grid_of, open_volume, reading, require_grid
 
 
-def read_bold(run: RunFiles, voxels: VoxelSpace) -> FloatArray:
+def read_bold(run: RunFiles, voxels: Space) -> FloatArray:
     """A run's series at some voxels: (n_volumes, n_voxels) float32; see ``read_bold_and_pool``."""
     return read_bold_and_pool(run, voxels, None)[0]
 
 
 def read_bold_and_pool(
-    run: RunFiles, voxels: VoxelSpace, pool: IntArray | None
+    run: RunFiles, voxels: Space, pool: IntArray | None
 ) -> tuple[FloatArray, FloatArray | None]:
     """A run's series at some voxels, scaled as its header says, and at a second set in the same pass.
 
@@ -29,7 +30,8 @@ def read_bold_and_pool(
     ----------
     run : the run's files
     voxels : on the grid of the run's BOLD
-    pool : (n_pool, 3) voxel indices on that grid, such as ``rois.read_pool`` gives; None for no second set
+    pool : (n_pool, 3) voxel indices on that grid, such as ``rois.read_pool`` gives; None for no second
+        set, and on surfaces
 
     Returns
     -------
@@ -39,13 +41,15 @@ def read_bold_and_pool(
     Raises
     ------
     InputMissingError : not there
-    InputMalformedError : truncated, damaged, not a series, or off the voxels' grid
+    InputMalformedError : truncated, damaged, not a series, or off the voxels' grid or surfaces
 
     Notes
     -----
-    The file is unpacked once, front to back, a volume at a time: memory is the result and one volume,
+    A volume series is unpacked once, front to back, a volume at a time: memory is the result and one volume,
     never the run.
     """
+    if isinstance(voxels, SurfaceSpace):
+        return read_hemispheres(run, voxels), None
     image = open_volume(run.bold)
     require_series(run, image)
     require_grid(
@@ -62,6 +66,8 @@ def read_bold_and_pool(
 
 def n_volumes(run: RunFiles) -> int:
     """Number of volumes of a run's BOLD, from its header."""
+    if run.bold_right is not None:
+        return surface_shape(run.bold)[0]
     image = open_volume(run.bold)
     require_series(run, image)
     return int(image.shape[3])

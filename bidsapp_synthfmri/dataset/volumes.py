@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.gifti.parse_gifti_fast import GiftiParseError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -23,7 +26,10 @@ from .gzipped import errors
 # close to half a turn that costs 3e-4, .05 mm at the edge of a field of view. A twentieth of a voxel
 # allows for it, and is far too little to give a voxel to its neighbour.
 _SAME_GRID_VOXELS = 0.05
-_DAMAGE: tuple[type[Exception], ...] = (*errors(), ImageFileError, HeaderDataError, ValueError)
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(*errors(), ValueError),
+    *(ImageFileError, HeaderDataError, GiftiParseError, ExpatError, ParseError),
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Grid:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what NIfTI and gzip readers raise into an error that names the file."""
+    """Turn what readers of NIfTI, GIFTI and gzip raise into an error that names the file."""
     try:
         yield
     except FileNotFoundError as error:

@@ -18,7 +18,7 @@ from ..dataset.stimuli import read_image_folder, resolve_stimuli
 from ..dataset.structures import ParticipantFiles, RunFiles
 from ..dataset.trials import read_trials
 from ..responses import RunData
-from ..structures import IntArray, StimulusSet, Trials, VoxelSpace
+from ..structures import IntArray, Space, StimulusSet, Trials
 from .console import LOGGER
 from .streaming import RunStream
 
@@ -42,7 +42,7 @@ class ParticipantInputs:
     skipped_rows: int
     stimuli: StimulusSet
     extra: tuple[StimulusSet, ...]
-    voxels: VoxelSpace
+    voxels: Space
 
     @property
     def runs_without_trials(self) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
-    bold = [bids_uri(run.bold, links) for run in files.runs]
+    bold = [bids_uri(path, links) for run in files.runs for path in run.bold_files]
     masks = [bids_uri(roi.path, links) for roi in files.rois]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), bold)
     written.write_roi_dseg(writer, responses.voxels, masks)
