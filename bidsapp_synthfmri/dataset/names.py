@@ -132,8 +132,13 @@ def is_surface(file: NamedFile) -> bool:
 
 
 def _is_surface_bold(file: NamedFile) -> bool:
-    whole = bool(file.get("task")) and not file.get("echo") and file.get("hemi") in HEMISPHERES
-    return whole and file.get("suffix") == "bold" and file.get("desc") in ("", "preproc")
+    named = bool(file.get("task") and file.get("space")) and file.get("hemi") in HEMISPHERES
+    return (
+        named
+        and not file.get("echo")
+        and file.get("suffix") == "bold"
+        and file.get("desc") in ("", "preproc")
+    )
 
 
 def is_surface_space(space: str) -> bool:

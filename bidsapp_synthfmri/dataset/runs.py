@@ -74,8 +74,8 @@ class TaskFiles:
 
     def is_on_surface(self, space: str) -> bool:
         """Whether BOLD of a space is, or would be, on the surfaces of two hemispheres."""
-        there = any(is_surface(file) and space_of(file) == space for file in self.derived)
-        return there or is_surface_space(space)
+        surfaces = filter(is_surface, filter(is_preprocessed_bold, self.derived))
+        return any(space_of(file) == space for file in surfaces) or is_surface_space(space)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,9 @@ class RunStream:
 class RunScratch:
     """Masked series of runs as plain ``.npy`` files in a new folder, for one process.
 
+    Each file is mapped and then loses its name: the mapping keeps its content, and were the process killed,
+    the disk would have the room back at once.
+
     Parameters
     ----------
     parent : made if need be
@@ -128,14 +131,17 @@ class RunScratch:
             self.runs[number] = replace(run, bold=bold, pool=pool)
 
     def remove(self) -> None:
-        """Remove the folder; the arrays stay readable to those who still have them."""
+        """Forget the runs and remove the folder; arrays stay readable to those who still have them."""
         self.runs.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _mapped(self, name: str, values: FloatArray) -> FloatArray:
         path = self.folder / f"{name}.npy"
-        np.save(path, values, allow_pickle=False)
-        mapped: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            np.save(path, values, allow_pickle=False)
+            mapped: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        finally:
+            path.unlink(missing_ok=True)
         return mapped
 
 

@@ -133,8 +133,10 @@ def test_the_second_time_comes_from_scratch_mapped_and_read_only(tmp_path):
                 with pytest.raises(ValueError, match="read-only"):
                     run.bold[0] = 0
         assert len(source.begun) == begun
-        assert list((tmp_path / "work").iterdir())
+        (folder,) = (tmp_path / "work").iterdir()
+        assert not list(folder.iterdir())  # a process that is killed leaves no data behind
     assert not list((tmp_path / "work").iterdir())
+    assert_same(run, make(N_RUNS - 1))
 
 
 def test_a_run_without_a_pool_is_kept_without_one(tmp_path):
