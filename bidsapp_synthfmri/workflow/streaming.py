@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,10 @@ class RunStream:
                 run = ahead.result()
                 ahead = thread.submit(self._read, following)
                 yield run
-            yield ahead.result()
+                _leave_memory(run)
+            run = ahead.result()
+            yield run
+            _leave_memory(run)
 
     def __enter__(self) -> Self:
         if self._folder is not None and _has_room(self._folder, self.n_bytes):
@@ -143,6 +147,13 @@ class RunScratch:
         finally:
             path.unlink(missing_ok=True)
         return mapped
+
+
+def _leave_memory(run: RunData) -> None:
+    """Drop the pages of a mapped run, which would pile up from run to run; a later use reads them again."""
+    for values in (run.bold, run.pool):
+        if isinstance(values, np.memmap) and isinstance(values.base, mmap.mmap):
+            values.base.madvise(mmap.MADV_DONTNEED)
 
 
 def _has_room(folder: Path, n_bytes: int) -> bool:
