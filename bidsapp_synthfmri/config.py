@@ -15,7 +15,9 @@ import tomli_w
 from .errors import UsageError
 
 LEVELS = ("participant", "group")
-ESTIMATORS = ("tr34", "lsa", "lss", "hrf", "hrf-denoise", "hrf-denoise-ridge")
+# Those that choose by all runs together.
+UPPER_RUNGS = ("hrf", "hrf-denoise", "hrf-denoise-ridge")
+ESTIMATORS = ("tr34", "lsa", "lss", *UPPER_RUNGS)
 DEVICES = ("auto", "cpu", "cuda")
 WEIGHTS_BY_NAME = ("imagenet", "random")
 DEFAULT_CONFOUNDS = ("acompcor",)

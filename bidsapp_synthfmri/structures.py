@@ -72,9 +72,34 @@ class Trials:
         )
 
 
+class _Columns:
+    """What the columns of a response matrix have in common, voxels or vertices."""
+
+    roi_names: tuple[str, ...]
+    membership: BoolArray
+    space: str
+
+    def __len__(self) -> int:
+        return int(self.membership.shape[1])
+
+    def roi_sets(self) -> tuple[RoiSet, ...]:
+        """ROIs to report on: masks of both hemispheres joined under one name, then all voxels.
+
+        A set without a voxel is left out; ``LHPPA`` and ``RHPPA`` become ``PPA``.
+        """
+        joined: dict[str, BoolArray] = {}
+        for name, mask in zip(self.roi_names, self.membership, strict=True):
+            key = without_hemisphere(name)
+            joined[key] = joined[key] | mask if key in joined else mask
+        sets = [RoiSet(name, mask) for name, mask in joined.items() if mask.any()]
+        if len(sets) != 1 or not sets[0].voxels.all():
+            sets.append(RoiSet(ALL_VOXELS, np.ones(len(self), dtype=bool)))
+        return tuple(sets)
+
+
 @dataclass(frozen=True)
-class VoxelSpace:
-    """Where the columns of a response matrix lie.
+class VoxelSpace(_Columns):
+    """Where the columns of a response matrix lie in a volume.
 
     Attributes
     ----------
@@ -93,26 +118,45 @@ class VoxelSpace:
     membership: BoolArray
     space: str
 
-    def __len__(self) -> int:
-        return len(self.ijk)
-
     def take(self, voxels: BoolArray) -> VoxelSpace:
         """The space of some voxels; ROIs that keep no voxel stay, empty."""
         return replace(self, ijk=self.ijk[voxels], membership=self.membership[:, voxels])
 
-    def roi_sets(self) -> tuple[RoiSet, ...]:
-        """ROIs to report on: masks of both hemispheres joined under one name, then all voxels.
 
-        A set without a voxel is left out; ``LHPPA`` and ``RHPPA`` become ``PPA``.
-        """
-        joined: dict[str, BoolArray] = {}
-        for name, mask in zip(self.roi_names, self.membership, strict=True):
-            key = without_hemisphere(name)
-            joined[key] = joined[key] | mask if key in joined else mask
-        sets = [RoiSet(name, mask) for name, mask in joined.items() if mask.any()]
-        if len(sets) != 1 or not sets[0].voxels.all():
-            sets.append(RoiSet(ALL_VOXELS, np.ones(len(self), dtype=bool)))
-        return tuple(sets)
+@dataclass(frozen=True)
+class SurfaceSpace(_Columns):
+    """Where the columns of a response matrix lie on the two hemispheres' surfaces.
+
+    What is said of voxels elsewhere holds for vertices here.
+
+    Attributes
+    ----------
+    vertices : (n,) vertex numbers within their hemisphere, the left hemisphere's first, each in order
+    is_right : (n,) whether a vertex is of the right hemisphere
+    n_vertices : of the whole left and of the whole right surface
+    roi_names : the ROIs' names, one a mask
+    membership : (n_rois, n)
+    space : BIDS ``space`` label, such as ``fsnative``
+    """
+
+    vertices: IntArray
+    is_right: BoolArray
+    n_vertices: tuple[int, int]
+    roi_names: tuple[str, ...]
+    membership: BoolArray
+    space: str
+
+    def take(self, vertices: BoolArray) -> SurfaceSpace:
+        """The space of some vertices; ROIs that keep no vertex stay, empty."""
+        return replace(
+            self,
+            vertices=self.vertices[vertices],
+            is_right=self.is_right[vertices],
+            membership=self.membership[:, vertices],
+        )
+
+
+Space = VoxelSpace | SurfaceSpace
 
 
 @dataclass(frozen=True)
@@ -122,7 +166,7 @@ class RoiSet:
     Attributes
     ----------
     name : the region's name without its hemisphere, or ``all``
-    voxels : (n_voxels,) mask over a ``VoxelSpace``
+    voxels : (n_voxels,) mask over a ``Space``
     """
 
     name: str
@@ -192,7 +236,7 @@ class Responses:
 
     values: FloatArray
     trials: Trials
-    voxels: VoxelSpace
+    voxels: Space
     estimator: str
     unit: str
     dropped_voxels: int = 0
@@ -289,7 +333,7 @@ class Synthetic:
 
     values: FloatArray
     table: pd.DataFrame
-    voxels: VoxelSpace
+    voxels: Space
 
 
 Json = dict[str, Any]

@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
-from nibabel.openers import ImageOpener
+from nibabel.volumeutils import apply_read_scaling
 
 from ..errors import InputMalformedError
-from ..structures import FloatArray, VoxelSpace
+from ..structures import FloatArray, IntArray, Space, SurfaceSpace
+from .gzipped import open_stream, read_to_checksum, read_whole
 from .structures import RunFiles
+from .surfaces import read_hemispheres, surface_shape
 from .volumes import Grid, grid_of, open_volume, reading, require_grid
 
-_BLOCK_BYTES = 64 * 2**20
-_REST_BYTES = 2**20
+
+def read_bold(run: RunFiles, voxels: Space) -> FloatArray:
+    """A run's series at some voxels: (n_volumes, n_voxels) float32; see ``read_bold_and_pool``."""
+    return read_bold_and_pool(run, voxels, None)[0]
 
 
-def read_bold(run: RunFiles, voxels: VoxelSpace) -> FloatArray:
-    """A run's series at some voxels, scaled as its header says.
+def read_bold_and_pool(
+    run: RunFiles, voxels: Space, pool: IntArray | None
+) -> tuple[FloatArray, FloatArray | None]:
+    """A run's series at some voxels, scaled as its header says, and at a second set in the same pass.
 
     Parameters
     ----------
     run : the run's files
     voxels : on the grid of the run's BOLD
+    pool : (n_pool, 3) voxel indices on that grid, such as ``rois.read_pool`` gives; None for no second
+        set, and on surfaces
 
     Returns
     -------
-    (n_volumes, n_voxels) float32, in the file's unit; NaN and constant voxels are returned as they are
+    (n_volumes, n_voxels) float32, in the file's unit, NaN and constant voxels as they are; and
+    (n_volumes, n_pool) likewise, or None
 
     Raises
     ------
     InputMissingError : not there
-    InputMalformedError : truncated, damaged, not a series, or off the voxels' grid
+    InputMalformedError : truncated, damaged, not a series, or off the voxels' grid or surfaces
 
     Notes
     -----
-    The file is decompressed once, front to back, a block of volumes at a time: memory is the result
-    and one block, never the run.
+    A volume series is unpacked once, front to back, a volume at a time: memory is the result and one volume,
+    never the run.
     """
+    if isinstance(voxels, SurfaceSpace):
+        return read_hemispheres(run, voxels), None
     image = open_volume(run.bold)
     require_series(run, image)
     require_grid(
         run.bold, grid_of(run.bold, image), Grid(voxels.shape, voxels.affine), "the participant's first run"
     )
-    series = np.empty((image.shape[3], len(voxels)), dtype=np.float32)
-    i, j, k = voxels.ijk.T
-    with reading(run.bold), ImageOpener(str(run.bold)) as file:
-        for volumes, block in _blocks(image, file):
-            series[volumes] = block[i, j, k].T  # (n_block, n_voxels)
-        _read_to_checksum(file)
-    return series
+    wanted = [voxels.ijk] if pool is None else [voxels.ijk, pool]
+    # NIfTI stores the first dimension fastest.
+    offsets = [np.ravel_multi_index(tuple(ijk.T), voxels.shape, order="F") for ijk in wanted]
+    with reading(run.bold), open_stream(run.bold) as file:
+        series, *second = _gather(image, file, offsets)
+        read_to_checksum(file)
+    return series, second[0] if second else None
 
 
 def n_volumes(run: RunFiles) -> int:
     """Number of volumes of a run's BOLD, from its header."""
+    if run.bold_right is not None:
+        return surface_shape(run.bold)[0]
     image = open_volume(run.bold)
     require_series(run, image)
     return int(image.shape[3])
@@ -75,16 +88,23 @@ def require_series(run: RunFiles, image: Any) -> None:
         )
 
 
-def _blocks(image: Any, file: ImageOpener) -> Iterator[tuple[slice, Any]]:
+def _gather(image: Any, file: BinaryIO, offsets: Sequence[IntArray]) -> list[FloatArray]:
+    """The series at each set of offsets into a volume: (n_volumes, n_offsets) each."""
     stored = image.dataobj
-    data = type(stored)(file, (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter))
-    volume_bytes = 8 * int(np.prod(image.shape[:3]))  # scaling is done in float64
-    step = max(1, _BLOCK_BYTES // volume_bytes)
-    for start in range(0, image.shape[3], step):
-        volumes = slice(start, min(start + step, image.shape[3]))
-        yield volumes, data[..., volumes]
+    n_values, n_volumes = int(np.prod(image.shape[:3])), int(image.shape[3])
+    found = [np.empty((n_volumes, len(places)), dtype=np.float32) for places in offsets]
+    read_whole(file, stored.offset)
+    for volume in range(n_volumes):
+        values = np.frombuffer(read_whole(file, n_values * stored.dtype.itemsize), stored.dtype)
+        for series, places in zip(found, offsets, strict=True):
+            _take(values, places, stored, series[volume])
+    return found
 
 
-def _read_to_checksum(file: ImageOpener) -> None:
-    while file.read(_REST_BYTES):
-        pass
+def _take(values: Any, places: IntArray, stored: Any, row: FloatArray) -> None:
+    """Put the values at some places into ``row``, scaled in float64 as nibabel does."""
+    if values.dtype == np.float32 and (stored.slope, stored.inter) == (1, 0):
+        np.take(values, places, out=row, mode="clip")  # "raise" would go through a copy
+    else:
+        scales = np.asanyarray(stored.slope), np.asanyarray(stored.inter)
+        row[:] = apply_read_scaling(values[places], *scales)

@@ -61,7 +61,7 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
 
     Returns
     -------
-    runs of one task in one space, and the ROI masks of that space
+    runs of one task in one space, and the ROI masks of that space; surfaces have none
 
     Raises
     ------
@@ -91,7 +91,7 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     with_confounds = needs_table(config.confounds, config.fd_threshold)
     if not with_confounds:
         chosen = tuple(replace(run, confounds=None) for run in chosen)
-    rois = _roi_files(derived, space)
+    rois = () if files.is_on_surface(space) else _roi_files(derived, space)
     _require_files(chosen, rois, bids_dir)
     runs = tuple(_run_files(files, run) for run in chosen)
     if with_confounds:
@@ -145,7 +145,10 @@ def _roi_files(derived: Sequence[NamedFile], space: str) -> tuple[RoiFile, ...]:
 
 def _require_files(chosen: Sequence[ChosenFiles], rois: Sequence[RoiFile], bids_dir: Path) -> None:
     named = chain.from_iterable(
-        (run.events, run.bold, run.brain_mask, run.confounds, *run.raw_sidecars, *run.own_sidecars)
+        (
+            *(run.events, run.bold, run.bold_right, run.brain_mask, run.confounds),
+            *(*run.raw_sidecars, *run.own_sidecars),
+        )
         for run in chosen
     )
     paths = list(dict.fromkeys((*(file.path for file in named if file), *(roi.path for roi in rois))))
@@ -166,10 +169,11 @@ def _run_files(files: TaskFiles, run: ChosenFiles) -> RunFiles:
         run=run.run,
         events=run.events.path,
         bold=run.bold.path,
-        brain_mask=run.brain_mask.path,
+        brain_mask=run.brain_mask.path if run.brain_mask else None,
         confounds=run.confounds.path if run.confounds else None,
         repetition_time=repetition_time(run.bold.path, (*run.raw_sidecars, *run.own_sidecars)),
         start_time=stated(run.own_sidecars, "StartTime") or 0.0,
+        bold_right=run.bold_right.path if run.bold_right else None,
     )
 
 

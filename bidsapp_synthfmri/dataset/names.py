@@ -24,6 +24,7 @@ _KEYS = {
     "part": "part",
     "space": "space",
     "res": "res",
+    "density": "den",
     "hemi": "hemi",
     "label": "label",
     "desc": "desc",
@@ -48,10 +49,11 @@ _CONFIG: dict[str, Any] = {
 }
 
 _VOLUME = r"\.nii(?:\.gz)?"
+_SURFACE = r"\.func\.gii"
 _RAW_FILES = rf"[^/]*(?:bold(?:{_VOLUME}|\.json)|events\.tsv)"
 _RAW_FOLDERS = "func"
 _DERIVATIVE_FILES = (
-    rf"[^/]*(?:_bold(?:{_VOLUME}|\.json)|_bold(?:_space-{_LABEL})?_preproc{_VOLUME}"
+    rf"[^/]*(?:_bold(?:{_VOLUME}|{_SURFACE}|\.json)|_bold(?:_space-{_LABEL})?_preproc{_VOLUME}"
     rf"|_(?:brain)?mask{_VOLUME}|_mask-{_LABEL}{_VOLUME}"
     r"|_bold_confounds\.tsv|_desc-confounds_(?:timeseries|regressors)\.tsv)"
 )
@@ -61,6 +63,7 @@ _DERIVATIVE_FOLDERS = (
 )
 
 NATIVE = "native"
+HEMISPHERES = ("L", "R")
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,34 @@ def _files(root: Path, participant: str, folders: str, files: str) -> tuple[Name
 
 
 def is_preprocessed_bold(file: NamedFile) -> bool:
-    """Whether the file is a preprocessed series, all echoes combined."""
+    """Whether the file is a preprocessed series, all echoes combined, of the volume or a hemisphere."""
+    if is_surface(file):
+        return _is_surface_bold(file)
     if not file.get("extension").startswith(".nii") or file.get("echo") or not file.get("task"):
         return False
     if file.get("suffix") == "preproc":
         return file.get("series") == "bold"
     return file.get("suffix") == "bold" and file.get("desc") == "preproc"
+
+
+def is_surface(file: NamedFile) -> bool:
+    """Whether the file holds values on the vertices of a surface."""
+    return file.get("extension") == ".func.gii"
+
+
+def _is_surface_bold(file: NamedFile) -> bool:
+    named = bool(file.get("task") and file.get("space")) and file.get("hemi") in HEMISPHERES
+    return (
+        named
+        and not file.get("echo")
+        and file.get("suffix") == "bold"
+        and file.get("desc") in ("", "preproc")
+    )
+
+
+def is_surface_space(space: str) -> bool:
+    """Whether a space is one of FreeSurfer's surfaces, by its name."""
+    return space.startswith(("fsnative", "fsaverage"))
 
 
 def is_brain_mask(file: NamedFile) -> bool:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, UsageError
-from ..structures import BoolArray, VoxelSpace, without_hemisphere
+from ..structures import BoolArray, IntArray, Space, SurfaceSpace, VoxelSpace, without_hemisphere
 from .names import roi_alias
 from .structures import ParticipantFiles, RoiFile
+from .surfaces import read_surface_space
 from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
 
+N_POOL = 10_000
 
-def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> VoxelSpace:
-    """The voxels in any of the ROIs, and which ROIs each lies in.
+
+def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> Space:
+    """The voxels in any of the ROIs, and which ROIs each lies in; on surfaces, all vertices.
 
     Parameters
     ----------
@@ -33,9 +36,11 @@ def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> VoxelSpace
     UsageError : several masks of one name
     InputMalformedError : a mask off the BOLD's grid, or no voxel at all
     """
+    chosen = _choose(files, rois)
+    if files.runs[0].bold_right is not None:
+        return read_surface_space(files)
     first = files.runs[0].bold
     grid = grid_of(first, open_volume(first))
-    chosen = _choose(files, rois)
     if not chosen:
         return _space(files, grid, (), _common_brain(files, grid)[np.newaxis])
     masks = np.stack([_mask_on_grid(roi, grid) for roi in chosen])  # (n_rois, x, y, z)
@@ -45,6 +50,34 @@ def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> VoxelSpace
             "Fetch or make the masks again, or choose others with --roi",
         )
     return _space(files, grid, tuple(roi.name for roi in chosen), masks)
+
+
+def read_pool(files: ParticipantFiles, voxels: Space) -> IntArray | None:
+    """Candidates for a noise pool: brain voxels outside those analysed.
+
+    Parameters
+    ----------
+    files : the participant's files
+    voxels : those analysed
+
+    Returns
+    -------
+    (n_pool, 3) voxel indices in C order: those of the brain masks that all runs share, less ``voxels``,
+    evenly thinned to ``N_POOL`` at most; None where there are none, a run has no brain mask, or on surfaces
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : a brain mask that cannot be read, or is off the BOLD's grid
+    """
+    if isinstance(voxels, SurfaceSpace) or any(run.brain_mask is None for run in files.runs):
+        return None
+    outside = _shared_brain(files, Grid(voxels.shape, voxels.affine))
+    outside[tuple(voxels.ijk.T)] = False
+    ijk = np.argwhere(outside).astype(np.int64)
+    if not len(ijk):
+        return None
+    kept = np.linspace(0, len(ijk) - 1, min(N_POOL, len(ijk))).round().astype(np.int64)
+    return np.asarray(ijk[kept])
 
 
 def _choose(files: ParticipantFiles, rois: Sequence[str]) -> tuple[RoiFile, ...]:
@@ -79,6 +112,16 @@ def _mask_on_grid(roi: RoiFile, grid: Grid) -> BoolArray:
 
 
 def _common_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
+    brain = _shared_brain(files, grid)
+    if not brain.any():
+        raise InputMalformedError(
+            f"The brain masks of sub-{files.participant}'s {len(files.runs)} runs share no voxel",
+            "Fetch or make them again, or leave out the runs that differ with --session-label",
+        )
+    return brain
+
+
+def _shared_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
     brain = np.ones(grid.shape, dtype=np.bool_)
     for run in files.runs:
         if run.brain_mask is None:
@@ -86,11 +129,6 @@ def _common_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
         own, mask = read_mask(run.brain_mask)
         require_grid(run.brain_mask, own, grid, "the BOLD")
         brain &= mask
-    if not brain.any():
-        raise InputMalformedError(
-            f"The brain masks of sub-{files.participant}'s {len(files.runs)} runs share no voxel",
-            "Fetch or make them again, or leave out the runs that differ with --session-label",
-        )
     return brain
 
 

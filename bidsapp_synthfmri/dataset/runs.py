@@ -10,12 +10,15 @@ from pathlib import Path
 
 from ..errors import InputMalformedError, InputMissingError, UsageError
 from .names import (
+    HEMISPHERES,
     NATIVE,
     NamedFile,
     entity_key,
     is_brain_mask,
     is_confounds,
     is_preprocessed_bold,
+    is_surface,
+    is_surface_space,
     natural_key,
     space_of,
 )
@@ -69,6 +72,11 @@ class TaskFiles:
             runs[run_key(file)].append(file)
         return dict(runs)
 
+    def is_on_surface(self, space: str) -> bool:
+        """Whether BOLD of a space is, or would be, on the surfaces of two hemispheres."""
+        surfaces = filter(is_surface, filter(is_preprocessed_bold, self.derived))
+        return any(space_of(file) == space for file in surfaces) or is_surface_space(space)
+
 
 @dataclass(frozen=True)
 class ChosenFiles:
@@ -77,7 +85,7 @@ class ChosenFiles:
     Attributes
     ----------
     session, run : labels; ``run`` spells out other entities where it alone does not tell runs apart
-    events, bold, brain_mask : the run's
+    events, bold, bold_right, brain_mask : the run's; either ``bold_right`` or ``brain_mask`` is None
     confounds : None where there is none
     raw_sidecars, own_sidecars : of the raw and of the preprocessed BOLD, from general to specific
     """
@@ -86,7 +94,8 @@ class ChosenFiles:
     run: str
     events: NamedFile
     bold: NamedFile
-    brain_mask: NamedFile
+    bold_right: NamedFile | None
+    brain_mask: NamedFile | None
     confounds: NamedFile | None
     raw_sidecars: tuple[NamedFile, ...]
     own_sidecars: tuple[NamedFile, ...]
@@ -95,16 +104,19 @@ class ChosenFiles:
 def choose_space(files: TaskFiles, space: str | None) -> str:
     """The space of the preprocessed BOLD: the one asked for, else the one that all runs share.
 
+    Surfaces are chosen by themselves only where there are no volumes.
+
     Raises
     ------
     UsageError : all runs are there in several spaces
     InputMissingError : no space has all runs
     """
-    spaces: dict[RunKey, set[str]] = defaultdict(set)
-    for file in filter(is_preprocessed_bold, files.derived):
-        spaces[run_key(file)].add(space_of(file))
-    if space is not None or not spaces:
+    series = list(filter(is_preprocessed_bold, files.derived))
+    if space is not None or not series:
         return (space or NATIVE).removeprefix("space-")
+    spaces: dict[RunKey, set[str]] = defaultdict(set)
+    for file in [file for file in series if not is_surface(file)] or series:
+        spaces[run_key(file)].add(space_of(file))
     shared = sorted(set.intersection(*spaces.values()))
     if len(shared) > 1:
         raise UsageError(
@@ -169,19 +181,9 @@ def _spelt_out(key: RunKey) -> str:
 def _collect(files: TaskFiles, key: RunKey, space: str, run: str) -> ChosenFiles:
     events = _only_events(files, key)
     derived = files.derived_runs.get(key, [])
-    bold = _only(
-        list(filter(is_preprocessed_bold, derived)),
-        space,
-        _expected_bold(files, key, space),
-        f"{_stem(files, key)} has no preprocessed BOLD",
-    )
+    on_surface = files.is_on_surface(space)
+    bold, right = _hemispheres(files, key, space) if on_surface else (_volume(files, key, space), None)
     beside = [file for file in derived if file.root == bold.root]
-    mask = _only(
-        [file for file in beside if is_brain_mask(file) and file.get("res") == bold.get("res")],
-        space,
-        _expected_mask(bold),
-        f"{_stem(files, key)} has no brain mask",
-    )
     confounds = [file for file in beside if is_confounds(file)]
     if len(confounds) > 1:
         raise _several(confounds)
@@ -190,10 +192,48 @@ def _collect(files: TaskFiles, key: RunKey, space: str, run: str) -> ChosenFiles
         run=run,
         events=events,
         bold=bold,
-        brain_mask=mask,
+        bold_right=right,
+        brain_mask=None if on_surface else _brain_mask(files, key, bold, beside),
         confounds=confounds[0] if confounds else None,
         raw_sidecars=applicable(files.raw_sidecars, _raw_bold(files, key), _ECHO_OR_PART),
         own_sidecars=applicable(files.own_sidecars, bold),
+    )
+
+
+def _volume(files: TaskFiles, key: RunKey, space: str) -> NamedFile:
+    return _only(
+        list(filter(is_preprocessed_bold, files.derived_runs.get(key, []))),
+        space,
+        _expected_bold(files, key, space),
+        f"{_stem(files, key)} has no preprocessed BOLD",
+    )
+
+
+def _hemispheres(files: TaskFiles, key: RunKey, space: str) -> tuple[NamedFile, NamedFile]:
+    series = list(filter(is_preprocessed_bold, files.derived_runs.get(key, [])))
+    left, right = (
+        _only(
+            [file for file in series if file.get("hemi") == side],
+            space,
+            _expected_surface(files, key, space, side),
+            f"{_stem(files, key)} has no preprocessed BOLD of hemisphere {side}",
+        )
+        for side in HEMISPHERES
+    )
+    if (left.root, left.get("density")) != (right.root, right.get("density")):
+        raise UsageError(
+            f"The two hemispheres of {_stem(files, key)} are not of one kind: {left.path} and {right.path}",
+            "Name the derivative to use with --derivatives NAME=PATH",
+        )
+    return left, right
+
+
+def _brain_mask(files: TaskFiles, key: RunKey, bold: NamedFile, beside: Sequence[NamedFile]) -> NamedFile:
+    return _only(
+        [file for file in beside if is_brain_mask(file) and file.get("res") == bold.get("res")],
+        space_of(bold),
+        _expected_mask(bold),
+        f"{_stem(files, key)} has no brain mask",
     )
 
 
@@ -265,10 +305,18 @@ def _func_folder(root: Path, files: TaskFiles, key: RunKey) -> Path:
     return (folder / f"ses-{key[0]}" if key[0] else folder) / "func"
 
 
-def _expected_bold(files: TaskFiles, key: RunKey, space: str) -> str:
+def _expected_surface(files: TaskFiles, key: RunKey, space: str, side: str) -> str:
+    return f"{_derived_stem(files, key)}_hemi-{side}_space-{space}_bold.func.gii"
+
+
+def _derived_stem(files: TaskFiles, key: RunKey) -> Path:
     with_bold = [file.root for file in files.derived if is_preprocessed_bold(file)]
     root = next(iter((*with_bold, *files.derivatives)), files.bids_dir / "derivatives" / "fmriprep")
-    stem = _func_folder(root, files, key) / _stem(files, key)
+    return _func_folder(root, files, key) / _stem(files, key)
+
+
+def _expected_bold(files: TaskFiles, key: RunKey, space: str) -> str:
+    stem = _derived_stem(files, key)
     in_space = "" if space == NATIVE else f"_space-{space}"
     return f"{stem}{in_space}_desc-preproc_bold.nii.gz (before 2018: *_bold{in_space}_preproc.nii.gz)"
 

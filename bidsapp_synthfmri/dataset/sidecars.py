@@ -116,6 +116,8 @@ def repetition_time(bold: Path, sidecars: Iterable[NamedFile]) -> float:
 
 
 def _header_repetition_time(bold: Path) -> float | None:
+    if bold.suffix == ".gii":
+        return None
     header = open_volume(bold).header
     zooms = header.get_zooms()
     unit = header.get_xyzt_units()[1]

@@ -15,11 +15,12 @@ class RunFiles:
     participant, session, task, run : labels as the file names spell them; ``session`` and ``run``
         are "" where the dataset has none
     events : events.tsv
-    bold : preprocessed BOLD
-    brain_mask : on the BOLD's grid
+    bold : preprocessed BOLD; on surfaces, that of the left hemisphere
+    brain_mask : on the BOLD's grid; None on surfaces
     confounds : one row a volume; None where the derivative has none
     repetition_time : seconds
     start_time : seconds after a volume's onset that the preprocessed series is referred to
+    bold_right : on surfaces, preprocessed BOLD of the right hemisphere; None for volumes
     """
 
     participant: str
@@ -32,6 +33,12 @@ class RunFiles:
     confounds: Path | None
     repetition_time: float
     start_time: float
+    bold_right: Path | None = None
+
+    @property
+    def bold_files(self) -> tuple[Path, ...]:
+        """The volume series, or the left and the right hemisphere's."""
+        return (self.bold,) if self.bold_right is None else (self.bold, self.bold_right)
 
     @property
     def label(self) -> str:
@@ -61,7 +68,7 @@ class ParticipantFiles:
     ----------
     participant, task, space : labels; ``space`` is ``native`` where the BOLD's name has none
     runs : in order of session and run
-    rois : in order of name; empty where the derivatives have no ROI masks
+    rois : in order of name; empty where the derivatives have no ROI masks, and on surfaces
     """
 
     participant: str

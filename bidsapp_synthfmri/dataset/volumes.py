@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.gifti.parse_gifti_fast import GiftiParseError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError, InputMissingError
 from ..structures import BoolArray
+from .gzipped import errors
 
 # A header's rotation may be three float32 parts of a quaternion whose fourth is recovered as a root:
 # close to half a turn that costs 3e-4, .05 mm at the edge of a field of view. A twentieth of a voxel
 # allows for it, and is far too little to give a voxel to its neighbour.
 _SAME_GRID_VOXELS = 0.05
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(*errors(), ValueError),
+    *(ImageFileError, HeaderDataError, GiftiParseError, ExpatError, ParseError),
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,14 @@ class Grid:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what NIfTI and gzip readers raise into an error that names the file."""
+    """Turn what readers of NIfTI, GIFTI and gzip raise into an error that names the file."""
     try:
         yield
     except FileNotFoundError as error:
         raise InputMissingError(f"{path} is not there", "Fetch or make the file") from error
     except PermissionError as error:
         raise InputMissingError(f"{path} may not be read", "Grant permission to read it") from error
-    except (EOFError, zlib.error, ImageFileError, HeaderDataError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise InputMalformedError(
             f"{path} cannot be read, it is truncated or damaged ({error})", "Fetch or make the file again"
         ) from error

@@ -1,7 +1,11 @@
-"""Images of voxels: NIfTI volumes and CIFTI-2 matrices, the same bytes every time."""
+"""Images of voxels: NIfTI volumes and CIFTI-2 matrices, the same bytes every time.
+
+On surfaces, one value a vertex is CIFTI-2 too, and "voxel" is to be read as vertex.
+"""
 
 from __future__ import annotations
 
+import colorsys
 import gzip
 import zlib
 from collections.abc import Sequence
@@ -16,34 +20,64 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError, SynthfmriError
-from ..structures import BoolArray, FloatArray, IntArray, VoxelSpace
+from ..structures import BoolArray, FloatArray, IntArray, Space, SurfaceSpace, VoxelSpace
 
 STRUCTURE = "CIFTI_STRUCTURE_OTHER"
+LEFT, RIGHT = "CIFTI_STRUCTURE_CORTEX_LEFT", "CIFTI_STRUCTURE_CORTEX_RIGHT"
 NO_ROI = "n/a"
 _COMPRESSION = 6
 # nibabel is typed in part only; what it does with these is not.
 _Nifti1Image: Any = nib.Nifti1Image
 _cifti2: Any = cifti2
+_SCALARS, _LABELS = "NIFTI_INTENT_CONNECTIVITY_DENSE_SCALARS", "NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS"
+# An affine passes through NIfTI's float32 and CIFTI's decimal text; both keep a millimetre's thousandth.
+_AFFINE_TOLERANCE = 1e-3
+_GOLDEN_ANGLE = 0.382
 _REWRITE = "Run the level that writes it again"
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A CIFTI-2 dscalar file as read.
+    """A CIFTI-2 file of scalars or labels as read.
 
     Attributes
     ----------
-    values : (n_rows, n_voxels) float32, memory-mapped
+    values : (n_rows, n_voxels) as stored, memory-mapped
     rows : the maps' names
-    ijk : (n_voxels, 3)
-    affine, shape : the volume that ``ijk`` counts in
+    columns : where the voxels lie, as nibabel's BrainModelAxis
     """
 
-    values: FloatArray
+    values: NDArray[Any]
     rows: tuple[str, ...]
-    ijk: IntArray
-    affine: NDArray[np.float64]
-    shape: tuple[int, ...]
+    columns: Any
+
+
+def brain_models(voxels: Space) -> Any:
+    """The columns as a BrainModelAxis: voxels of no named structure, or the two cortices' vertices."""
+    if isinstance(voxels, VoxelSpace):
+        return _cifti2.BrainModelAxis(
+            STRUCTURE, voxel=voxels.ijk, affine=voxels.affine, volume_shape=voxels.shape
+        )
+    return _cifti2.BrainModelAxis(
+        np.where(voxels.is_right, RIGHT, LEFT),
+        vertex=voxels.vertices,
+        nvertices=dict(zip((LEFT, RIGHT), voxels.n_vertices, strict=True)),
+    )
+
+
+def are_columns(columns: Any, voxels: Space) -> bool:
+    """Whether columns that were read lie where ``voxels`` do."""
+    expected = brain_models(voxels)
+    parts = ("name", "voxel", "vertex")
+    same = all(np.array_equal(getattr(columns, part), getattr(expected, part)) for part in parts)
+    if not same or expected.affine is None:
+        return same and bool(columns.nvertices == expected.nvertices)
+    return columns.volume_shape == expected.volume_shape and same_affine(columns.affine, expected.affine)
+
+
+def same_affine(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two (4, 4) affines are one, but for what file formats round."""
+    return bool(np.allclose(one, other, rtol=0, atol=_AFFINE_TOLERANCE))
 
 
 def write_volume(stream: BinaryIO, values: NDArray[Any], voxels: VoxelSpace) -> None:
@@ -65,7 +99,7 @@ def write_volume(stream: BinaryIO, values: NDArray[Any], voxels: VoxelSpace) -> 
         packed.write(image.to_bytes())
 
 
-def write_matrix(stream: BinaryIO, values: FloatArray, rows: Sequence[str], voxels: VoxelSpace) -> None:
+def write_matrix(stream: BinaryIO, values: FloatArray, rows: Sequence[str], voxels: Space) -> None:
     """Rows x voxels as an uncompressed CIFTI-2 dscalar.
 
     Parameters
@@ -79,17 +113,32 @@ def write_matrix(stream: BinaryIO, values: FloatArray, rows: Sequence[str], voxe
     ------
     SynthfmriError : shape of ``values`` is not rows x voxels, or there are none
     """
+    _write_cifti(stream, np.asarray(values, dtype=np.float32), _cifti2.ScalarAxis(list(rows)), voxels)
+
+
+def write_labels(
+    stream: BinaryIO, index: NDArray[np.integer[Any]], labels: Sequence[str], voxels: Space
+) -> None:
+    """(n_voxels,) numbers of labels, from 1, as a CIFTI-2 dlabel."""
+    table = {number: (name, _colour(number)) for number, name in enumerate(labels, start=1)}
+    rows = _cifti2.LabelAxis(["label"], {0: ("???", (0.0, 0.0, 0.0, 0.0)), **table})
+    _write_cifti(stream, np.asarray(index, dtype=np.int32)[np.newaxis], rows, voxels)
+
+
+def _write_cifti(stream: BinaryIO, values: NDArray[Any], rows: Any, voxels: Space) -> None:
     if values.shape != (len(rows), len(voxels)) or not values.size:
         problem = f"A matrix has shape {values.shape} for {len(rows)} rows and {len(voxels)} voxels"
         raise SynthfmriError(problem, "Report this defect")
-    columns = _cifti2.BrainModelAxis(
-        STRUCTURE, voxel=voxels.ijk, affine=voxels.affine, volume_shape=voxels.shape
-    )
-    axes = (_cifti2.ScalarAxis(list(rows)), columns)
-    image = _cifti2.Cifti2Image(np.asarray(values, dtype=np.float32), axes)
+    image = _cifti2.Cifti2Image(values, (rows, brain_models(voxels)))
     image.update_headers()
-    image.nifti_header.set_data_dtype(np.float32)
+    image.nifti_header.set_data_dtype(values.dtype)
+    image.nifti_header.set_intent(_LABELS if isinstance(rows, _cifti2.LabelAxis) else _SCALARS)
     image.to_stream(stream)
+
+
+def _colour(number: int) -> tuple[float, float, float, float]:
+    """A colour for each number, neighbours far apart in hue."""
+    return (*colorsys.hsv_to_rgb(number * _GOLDEN_ANGLE % 1, 0.65, 0.9), 1.0)
 
 
 def read_volume(path: Path) -> Any:
@@ -108,11 +157,11 @@ def read_volume(path: Path) -> Any:
 
 
 def read_matrix(path: Path) -> Matrix:
-    """What ``write_matrix`` wrote, its values mapped, not loaded.
+    """What ``write_matrix`` or ``write_labels`` wrote, its values mapped, not loaded.
 
     Raises
     ------
-    InputMalformedError : truncated, no CIFTI-2, or not rows of scalars by columns of voxels
+    InputMalformedError : truncated, no CIFTI-2, or not rows of maps by columns of voxels
     """
     try:
         image: Any = nib.load(path)
@@ -120,18 +169,30 @@ def read_matrix(path: Path) -> Matrix:
         rows, columns = (image.header.get_axis(position) for position in (0, 1))
     except (ImageFileError, OSError, EOFError, ValueError, AttributeError, IndexError) as error:
         raise InputMalformedError(f"{path} cannot be read as CIFTI-2: {error}", _REWRITE) from error
-    if not (isinstance(rows, _cifti2.ScalarAxis) and isinstance(columns, _cifti2.BrainModelAxis)):
+    maps = isinstance(rows, (_cifti2.ScalarAxis, _cifti2.LabelAxis))
+    if not (maps and isinstance(columns, _cifti2.BrainModelAxis)):
         raise InputMalformedError(f"{path} is not a matrix of maps by voxels", _REWRITE)
-    return Matrix(
-        values=values,
-        rows=tuple(str(name) for name in rows.name),
-        ijk=np.asarray(columns.voxel, dtype=np.int64),
-        affine=np.asarray(columns.affine, dtype=np.float64),
-        shape=tuple(int(size) for size in columns.volume_shape),
+    return Matrix(values, tuple(str(name) for name in rows.name), columns)
+
+
+def surface_of(
+    columns: Any, roi_names: tuple[str, ...], membership: BoolArray, space: str
+) -> SurfaceSpace | None:
+    """The surfaces that ``brain_models`` gave the columns of; None where they are of something else."""
+    if not set(columns.name) <= {LEFT, RIGHT}:
+        return None
+    left, right = (int(columns.nvertices.get(name, 0)) for name in (LEFT, RIGHT))
+    return SurfaceSpace(
+        vertices=np.asarray(columns.vertex, dtype=np.int64),
+        is_right=np.asarray(columns.name == RIGHT),
+        n_vertices=(left, right),
+        roi_names=roi_names,
+        membership=membership,
+        space=space,
     )
 
 
-def roi_combinations(voxels: VoxelSpace) -> tuple[IntArray, tuple[str, ...]]:
+def roi_combinations(voxels: Space) -> tuple[IntArray, tuple[str, ...]]:
     """Index of each voxel's combination of ROIs, from 1, and the combinations' names.
 
     A voxel in ``LHPPA`` and ``LHRSC`` has the combination ``LHPPA+LHRSC``; one in no ROI has ``n/a``.

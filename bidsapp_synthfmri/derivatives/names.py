@@ -220,6 +220,7 @@ DESCRIPTIONS = {
 # What the schema does not know yet, data and sidecar together.
 BIDSIGNORE = (
     "*_statmap.*",
+    "*_dseg.dlabel.nii",
     "*_scores.*",
     "*_trials.*",
     "*_stimuli.*",
@@ -236,6 +237,13 @@ BIDSIGNORE = (
 def of_extra_set(output: OutputFile, name: str | None) -> OutputFile:
     """``SYNTHETIC`` or ``SYNTHETIC_STIMULI`` of an extra image set; of the dataset's own stimuli for None."""
     return output if name is None else replace(output, desc=f"{output.desc}{_label('desc', name)}")
+
+
+def on_surface(output: OutputFile) -> OutputFile:
+    """The file that stands on surfaces where a volume has NIfTI: CIFTI-2 of scalars, or of labels."""
+    if output.extension != ".nii.gz":
+        return output
+    return output.with_extension(".dlabel.nii" if output.suffix == "dseg" else ".dscalar.nii")
 
 
 def figure(name: str, group: bool = False) -> OutputFile:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SynthfmriError
-from ..structures import FloatArray, IntArray, Json, Responses, Synthetic, VoxelSpace
+from ..structures import FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
 from .names import OutputFile
 from .writer import Writer
@@ -29,7 +29,8 @@ def begin_participant(writer: Writer) -> None:
     not count as written, and extra image sets and voxels left out, which the new run may not have.
     """
     writer.withdraw(names.SUMMARY)
-    for output in (names.MEASURED_ROIS, names.MEASURED_ROIS.with_extension(".tsv")):
+    measured = names.MEASURED_ROIS
+    for output in (measured, names.on_surface(measured), measured.with_extension(".tsv")):
         writer.withdraw(output)
     for name in names.extra_sets(writer.output_dir, writer.place):
         for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
@@ -113,7 +114,7 @@ def write_synthetic(
 
 
 def write_roi_dseg(
-    writer: Writer, voxels: VoxelSpace, sources: Sequence[str] = (), output: OutputFile = names.ROIS
+    writer: Writer, voxels: Space, sources: Sequence[str] = (), output: OutputFile = names.ROIS
 ) -> None:
     """Write which voxel lies in which ROIs, overlaps and voxels without any kept."""
     index, combinations = images.roi_combinations(voxels)
@@ -123,7 +124,7 @@ def write_roi_dseg(
 
 def write_reliability_maps(
     writer: Writer,
-    voxels: VoxelSpace,
+    voxels: Space,
     *,
     ncsnr: FloatArray,
     r: FloatArray,
@@ -156,7 +157,7 @@ def write_reliability_maps(
 
 def write_maps(
     writer: Writer,
-    voxels: VoxelSpace,
+    voxels: Space,
     *,
     encoder_r: FloatArray,
     best_layer: IntArray,

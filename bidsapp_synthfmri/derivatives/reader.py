@@ -11,7 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
-from ..structures import FloatArray, Json, Responses, Synthetic, Trials, VoxelSpace
+from ..structures import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Json,
+    Responses,
+    Space,
+    SurfaceSpace,
+    Synthetic,
+    Trials,
+    VoxelSpace,
+)
 from . import images, names
 from .names import OutputFile, Place
 from .results import GroupResults, ParticipantResults, ReliabilityMaps
@@ -22,8 +33,6 @@ _RUN_AGAIN = "Run the participant level again"
 _RUN_GROUP_AGAIN = "Run the group level again"
 # What the group level and the page cannot do without.
 _SUMMARY_KEYS = {"participant": str, "task": str, "space": str, "notes": list}
-# An affine passes through NIfTI's float32 and CIFTI's decimal text; both keep a millimetre's thousandth.
-_AFFINE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ def load_reliability_maps(output_dir: Path, participant: str, task: str | None =
     InputMalformedError : a map is no image, or on another grid than the ROI image
     """
     source = _source(output_dir, participant, task)
-    selected = names.MEASURED_ROIS.path(output_dir, source.place).is_file()
+    selected = names.MEASURED_ROIS.with_extension(".json").path(output_dir, source.place).is_file()
     voxels = _voxels(source, names.MEASURED_ROIS if selected else names.ROIS)
     return ReliabilityMaps(
         voxels=voxels,
@@ -170,22 +179,50 @@ def _summary(source: _Source) -> Json:
     return summary
 
 
-def _voxels(source: _Source, output: OutputFile = names.ROIS) -> VoxelSpace:
+def _voxels(source: _Source, output: OutputFile = names.ROIS) -> Space:
+    if names.on_surface(output).path(source.output_dir, source.place).is_file():
+        return _vertices(source, output)
     path = source.path(output)
     image = images.read_volume(path)
     index = np.asarray(image.dataobj).astype(np.int64)
+    if index.ndim != 3:
+        raise _no_rois(path)
+    ijk = np.argwhere(index > 0)
+    roi_names, membership = _membership(source, output, path, index[tuple(ijk.T)])
+    return VoxelSpace(
+        ijk=ijk.astype(np.int64),
+        affine=np.asarray(image.affine, dtype=np.float64),
+        shape=(index.shape[0], index.shape[1], index.shape[2]),
+        roi_names=roi_names,
+        membership=membership,
+        space=str(source.place.space),
+    )
+
+
+def _vertices(source: _Source, output: OutputFile) -> SurfaceSpace:
+    path = source.path(names.on_surface(output))
+    matrix = images.read_matrix(path)
+    roi_names, membership = _membership(source, output, path, matrix.values[0].astype(np.int64))
+    space = images.surface_of(matrix.columns, roi_names, membership, str(source.place.space))
+    if space is None:
+        raise _no_rois(path)
+    return space
+
+
+def _membership(
+    source: _Source, output: OutputFile, path: Path, index: IntArray
+) -> tuple[tuple[str, ...], BoolArray]:
+    """ROI names, and (n_rois, n_voxels) which voxels lie in each, from (n_voxels,) combinations of ROIs."""
     sidecar = source.json(output.with_extension(".json"))
     table = source.table(output.with_extension(".tsv"))
-    ijk = np.argwhere(index > 0)
     roi_names = sidecar.get("Rois")
-    if not isinstance(roi_names, list) or index.ndim != 3 or list(table.columns) != ["index", "name"]:
-        raise InputMalformedError(f"{path} and the files beside it are no ROI image of ours", _RUN_AGAIN)
+    if not isinstance(roi_names, list) or list(table.columns) != ["index", "name"]:
+        raise _no_rois(path)
     labels = {
         int(value): images.NO_ROI if pd.isna(name) else str(name)
         for value, name in zip(table["index"], table["name"], strict=True)
     }
-    used = index[tuple(ijk.T)]
-    unnamed = sorted(set(np.unique(used).tolist()) - set(labels))
+    unnamed = sorted(set(np.unique(index).tolist()) - set(labels))
     if unnamed:
         raise InputMalformedError(f"{path} has values without a name: {unnamed}", _RUN_AGAIN)
     listed = {images.NO_ROI, *map(str, roi_names)}
@@ -195,35 +232,30 @@ def _voxels(source: _Source, output: OutputFile = names.ROIS) -> VoxelSpace:
             f"The table of {path} names regions that its sidecar does not list: {', '.join(unlisted)}",
             _RUN_AGAIN,
         )
-    return VoxelSpace(
-        ijk=ijk.astype(np.int64),
-        affine=np.asarray(image.affine, dtype=np.float64),
-        shape=(index.shape[0], index.shape[1], index.shape[2]),
-        roi_names=tuple(str(name) for name in roi_names),
-        membership=images.membership_from(used, labels, roi_names),
-        space=str(source.place.space),
-    )
+    return tuple(map(str, roi_names)), images.membership_from(index, labels, roi_names)
 
 
-def _map(source: _Source, output: OutputFile, voxels: VoxelSpace) -> FloatArray:
+def _no_rois(path: Path) -> InputMalformedError:
+    return InputMalformedError(f"{path} and the files beside it are no ROI image of ours", _RUN_AGAIN)
+
+
+def _map(source: _Source, output: OutputFile, voxels: Space) -> FloatArray:
     """(n_voxels,) values of a map."""
+    if isinstance(voxels, SurfaceSpace):
+        return np.asarray(_matrix(source, names.on_surface(output), voxels)[0], dtype=np.float32)
     path = source.path(output)
     image = images.read_volume(path)
     values = np.asarray(image.dataobj)
-    if values.shape != voxels.shape or not _same_affine(np.asarray(image.affine), voxels.affine):
+    if values.shape != voxels.shape or not images.same_affine(image.affine, voxels.affine):
         raise InputMalformedError(f"{path} is not on the grid of the ROI image", _RUN_AGAIN)
     return np.asarray(values[tuple(voxels.ijk.T)], dtype=np.float32)
 
 
-def _matrix(source: _Source, output: OutputFile, voxels: VoxelSpace) -> FloatArray:
+def _matrix(source: _Source, output: OutputFile, voxels: Space) -> FloatArray:
     path = source.path(output)
     matrix = images.read_matrix(path)
-    if (
-        matrix.shape != voxels.shape
-        or not np.array_equal(matrix.ijk, voxels.ijk)
-        or not _same_affine(matrix.affine, voxels.affine)
-    ):
-        problem = f"{path} has {len(matrix.ijk)} voxels that are not the {len(voxels)} of the ROI image"
+    if not images.are_columns(matrix.columns, voxels):
+        problem = f"{path} has {len(matrix.columns)} voxels that are not the {len(voxels)} of the ROI image"
         raise InputMalformedError(problem, _RUN_AGAIN)
     return matrix.values
 
@@ -242,7 +274,7 @@ def _rows(source: _Source, output: OutputFile, number: str, n_rows: int) -> pd.D
     return table.drop(columns=number)
 
 
-def _responses(source: _Source, voxels: VoxelSpace) -> tuple[Responses, NDArray[np.str_]]:
+def _responses(source: _Source, voxels: Space) -> tuple[Responses, NDArray[np.str_]]:
     values = _matrix(source, names.RESPONSES, voxels)
     table = _rows(source, names.TRIALS, "trial", len(values))
     sidecar = source.json(names.RESPONSES.with_extension(".json"))
@@ -263,11 +295,7 @@ def _responses(source: _Source, voxels: VoxelSpace) -> tuple[Responses, NDArray[
     return responses, np.asarray(table["split"], dtype=np.str_)
 
 
-def _synthetic(source: _Source, voxels: VoxelSpace, name: str | None) -> Synthetic:
+def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:
     values = _matrix(source, names.of_extra_set(names.SYNTHETIC, name), voxels)
     table = _rows(source, names.of_extra_set(names.SYNTHETIC_STIMULI, name), "image", len(values))
     return Synthetic(values=values, table=table, voxels=voxels)
-
-
-def _same_affine(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    return bool(np.allclose(one, other, rtol=0, atol=_AFFINE_TOLERANCE))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..structures import FloatArray, Json, Responses, Synthetic, VoxelSpace
+from ..structures import FloatArray, Json, Responses, Space, Synthetic
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ParticipantResults:
     participant: str
     task: str
     space: str
-    voxels: VoxelSpace
+    voxels: Space
     responses: Responses
     splits: NDArray[np.str_]
     synthetic: Synthetic
@@ -53,7 +53,7 @@ class ReliabilityMaps:
     ncsnr, r, noise_ceiling, split_half : (n_voxels,); NaN where nothing repeats
     """
 
-    voxels: VoxelSpace
+    voxels: Space
     ncsnr: FloatArray
     r: FloatArray
     noise_ceiling: FloatArray

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SynthfmriError
-from ..structures import FloatArray, Json, VoxelSpace
+from ..structures import FloatArray, Json, Space, VoxelSpace
 from . import atomic, images, names
 from .columns import INDEX_COLUMNS, Columns
 from .names import OutputFile, Place
@@ -82,24 +83,23 @@ class Writer:
         return self.text(output, content)
 
     def volume(
-        self, output: OutputFile, values: NDArray[Any], voxels: VoxelSpace, sidecar: Json | None = None
+        self, output: OutputFile, values: NDArray[Any], voxels: Space, sidecar: Json | None = None
     ) -> Path:
-        """Write one value a voxel as NIfTI, with its sidecar; see ``images.write_volume``."""
-        path = self.path(output)
-        with atomic.replacing(path) as stream:
-            images.write_volume(stream, values, voxels)
-        self._image_sidecar(output, sidecar)
-        return self._register(path)
+        """Write one value a voxel, with its sidecar: NIfTI, or a CIFTI-2 dscalar on surfaces."""
+        if isinstance(voxels, VoxelSpace):
+            return self._image(output, voxels, sidecar, partial(images.write_volume, values=values))
+        write = partial(images.write_matrix, values=values[np.newaxis], rows=[output.description])
+        return self._image(names.on_surface(output), voxels, sidecar, write)
 
     def dseg(
         self,
         output: OutputFile,
         index: NDArray[np.integer[Any]],
         labels: Sequence[str],
-        voxels: VoxelSpace,
+        voxels: Space,
         sidecar: Json | None = None,
     ) -> Path:
-        """Write a segmentation and its TSV of labels.
+        """Write a segmentation and its TSV of labels: NIfTI, or a CIFTI-2 dlabel on surfaces.
 
         Parameters
         ----------
@@ -117,22 +117,22 @@ class Writer:
         table = pd.DataFrame({"index": np.arange(1, len(labels) + 1), "name": list(labels)})
         dictionary = INDEX_COLUMNS.dictionary(table, kinds_of(table) | {"name": "string"})
         self.text(output.with_extension(".tsv"), table_text(table))
-        return self.volume(output, index, voxels, {**(sidecar or {}), **dictionary})
+        content = {**(sidecar or {}), **dictionary}
+        if isinstance(voxels, VoxelSpace):
+            return self.volume(output, index, voxels, content)
+        write = partial(images.write_labels, index=index, labels=labels)
+        return self._image(names.on_surface(output), voxels, content, write)
 
     def matrix(
         self,
         output: OutputFile,
         values: FloatArray,
         rows: Sequence[str],
-        voxels: VoxelSpace,
+        voxels: Space,
         sidecar: Json | None = None,
     ) -> Path:
         """Write rows x voxels as CIFTI-2, with its sidecar; see ``images.write_matrix``."""
-        path = self.path(output)
-        with atomic.replacing(path) as stream:
-            images.write_matrix(stream, values, rows, voxels)
-        self._image_sidecar(output, sidecar)
-        return self._register(path)
+        return self._image(output, voxels, sidecar, partial(images.write_matrix, values=values, rows=rows))
 
     def withdraw(self, output: OutputFile) -> None:
         """Remove a file of an earlier run and its sidecar, if they are there."""
@@ -144,8 +144,17 @@ class Writer:
         self._written[path] = None
         return path
 
-    def _image_sidecar(self, output: OutputFile, sidecar: Json | None) -> None:
-        reference = self._spatial_reference or self.uri(names.ROIS)
+    def _image(
+        self, output: OutputFile, voxels: Space, sidecar: Json | None, write: Callable[..., None]
+    ) -> Path:
+        path = self.path(output)
+        with atomic.replacing(path) as stream:
+            write(stream, voxels=voxels)
+        rois = names.ROIS if isinstance(voxels, VoxelSpace) else names.on_surface(names.ROIS)
+        self._image_sidecar(output, sidecar, self._spatial_reference or self.uri(rois))
+        return self._register(path)
+
+    def _image_sidecar(self, output: OutputFile, sidecar: Json | None, reference: str) -> None:
         content = {
             "Description": output.description,
             "SpatialReference": reference,

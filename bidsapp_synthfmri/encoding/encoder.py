@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
-from ..structures import Features, FloatArray, IntArray, Json, LayerFeatures, VoxelSpace
+from ..structures import Features, FloatArray, IntArray, Json, LayerFeatures, Space
 
 HalfArray = NDArray[np.float16]
 _UNITS_A_BLOCK = 8192
@@ -103,7 +103,7 @@ class Encoder:
 
     weights: tuple[LayerWeights, ...]
     intercept: FloatArray
-    voxels: VoxelSpace
+    voxels: Space
     card: Json
     backbone: Backbone | None = field(default=None, compare=False, repr=False)
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from ..errors import InputMalformedError, InputMissingError, UsageError
-from ..structures import Json, VoxelSpace
+from ..structures import Json, Space, SurfaceSpace, VoxelSpace
 from .encoder import Encoder, LayerWeights
 
 FORMAT_VERSION = 1
@@ -21,12 +21,10 @@ FORMAT_VERSION = 1
 
 def encoder_bytes(encoder: Encoder) -> bytes:
     """The encoder's arrays as one safetensors file; the same encoder gives the same bytes."""
-    space = encoder.voxels
     tensors: dict[str, Any] = {
         "intercept": encoder.intercept,
-        "ijk": space.ijk.astype(np.int32),
-        "affine": space.affine,
-        "membership": space.membership.astype(np.uint8),
+        **_space_tensors(encoder.voxels),
+        "membership": encoder.voxels.membership.astype(np.uint8),
     }
     for number, layer in enumerate(encoder.weights):
         tensors[f"layer{number}.values"] = np.ascontiguousarray(layer.values)
@@ -43,7 +41,7 @@ def complete_card(encoder: Encoder, data: bytes) -> Json:
         "sha256": hashlib.sha256(data).hexdigest(),
         "layers_in_use": [layer.name for layer in encoder.weights],
         "n_voxels": len(encoder.voxels),
-        "shape": list(encoder.voxels.shape),
+        **_space_size(encoder.voxels),
         "space": encoder.voxels.space,
         "roi_names": list(encoder.voxels.roi_names),
     }
@@ -107,12 +105,33 @@ def _assemble(tensors: dict[str, Any], card: Json) -> Encoder:
         )
         for number, name in enumerate(card["layers_in_use"])
     )
-    space = VoxelSpace(
-        ijk=tensors["ijk"].astype(np.int64),
-        affine=tensors["affine"],
-        shape=(int(card["shape"][0]), int(card["shape"][1]), int(card["shape"][2])),
-        roi_names=tuple(card["roi_names"]),
-        membership=tensors["membership"].astype(bool),
+    return Encoder(layers, tensors["intercept"], _assemble_space(tensors, card), card)
+
+
+def _space_tensors(space: Space) -> dict[str, Any]:
+    if isinstance(space, VoxelSpace):
+        return {"ijk": space.ijk.astype(np.int32), "affine": space.affine}
+    return {"vertices": space.vertices.astype(np.int32), "is_right": space.is_right.astype(np.uint8)}
+
+
+def _space_size(space: Space) -> Json:
+    if isinstance(space, VoxelSpace):
+        return {"shape": list(space.shape)}
+    return {"n_vertices": list(space.n_vertices)}
+
+
+def _assemble_space(tensors: dict[str, Any], card: Json) -> Space:
+    membership, roi_names = tensors["membership"].astype(bool), tuple(card["roi_names"])
+    if "vertices" not in tensors:
+        x, y, z = (int(size) for size in card["shape"])
+        ijk = tensors["ijk"].astype(np.int64)
+        return VoxelSpace(ijk, tensors["affine"], (x, y, z), roi_names, membership, card["space"])
+    left, right = (int(size) for size in card["n_vertices"])
+    return SurfaceSpace(
+        vertices=tensors["vertices"].astype(np.int64),
+        is_right=tensors["is_right"].astype(bool),
+        n_vertices=(left, right),
+        roi_names=roi_names,
+        membership=membership,
         space=card["space"],
     )
-    return Encoder(layers, tensors["intercept"], space, card)

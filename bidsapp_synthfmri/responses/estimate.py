@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, FloatArray, Responses, Space, Trials
 from .climb import climb
 from .estimators import ESTIMATORS
 from .hrf_choice import N_VOXELS_BATCH
@@ -55,7 +55,7 @@ def estimate_run(
 def estimate_responses(
     runs: Iterable[RunData],
     trials: Trials,
-    voxels: VoxelSpace,
+    voxels: Space,
     estimator: str,
     *,
     tuning: BoolArray | None = None,

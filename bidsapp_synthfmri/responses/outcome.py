@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DesignError, InputMalformedError
-from ..structures import BoolArray, Estimation, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, Estimation, FloatArray, Responses, Space, Trials
 from .runs import EstimableRun
 
 Allocate = Callable[[tuple[int, int]], FloatArray]
@@ -66,7 +66,7 @@ def kept_trials(runs: tuple[EstimableRun, ...], trials: Trials) -> BoolArray:
     return kept
 
 
-def finish(estimate: Estimate, trials: Trials, voxels: VoxelSpace) -> Responses:
+def finish(estimate: Estimate, trials: Trials, voxels: Space) -> Responses:
     """Responses z-scored within session, unusable voxels left out, what was left out counted.
 
     Raises

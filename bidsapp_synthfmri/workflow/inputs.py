@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..config import RunConfig
-from ..dataset.bold import read_bold
+from ..dataset.bold import n_volumes, read_bold_and_pool
 from ..dataset.confounds import ConfoundTable, read_all_confounds
 from ..dataset.index import index_participant
-from ..dataset.rois import read_voxel_space
+from ..dataset.rois import read_pool, read_voxel_space
 from ..dataset.stimuli import read_image_folder, resolve_stimuli
 from ..dataset.structures import ParticipantFiles, RunFiles
 from ..dataset.trials import read_trials
 from ..errors import InputMalformedError
 from ..responses import RunData
 from ..responses.design import frame_times, nuisance_basis
-from ..structures import StimulusSet, Trials, VoxelSpace
+from ..structures import IntArray, Space, StimulusSet, Trials
 from .console import LOGGER
+from .streaming import RunStream
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class ParticipantInputs:
     skipped_rows: int
     stimuli: StimulusSet
     extra: tuple[StimulusSet, ...]
-    voxels: VoxelSpace
+    voxels: Space
     nuisance: dict[str, ConfoundTable]
 
     @property
@@ -61,25 +65,41 @@ class ParticipantInputs:
         run = max(self.nuisance, key=lambda label: self.nuisance[label].n_censored)
         return (run, self.nuisance[run]) if self.nuisance[run].n_censored else None
 
-    def runs(self) -> Iterator[RunData]:
-        """Runs that hold trials, read one at a time."""
-        for run in self.files.runs:
-            if run.label not in self.nuisance:
-                LOGGER.warning("%s shows no picture and was left out", run.label)
-                continue
-            LOGGER.debug("reading %s", run.bold)
-            rows = _rows_of(run, self.trials)
-            table = self.nuisance[run.label]
-            yield RunData(
-                label=run.label,
-                bold=read_bold(run, self.voxels),
-                onsets=rows["onset"].to_numpy(dtype=float),
-                durations=rows["duration"].to_numpy(dtype=float),
-                confounds=table.values,
-                repetition_time=run.repetition_time,
-                start_time=run.start_time,
-                censored=table.censored,
-            )
+    def runs(self, *, with_pool: bool = False, scratch: Path | None = None) -> RunStream:
+        """Runs that hold trials, to be gone through once or, in a ``with`` block, several times.
+
+        Parameters
+        ----------
+        with_pool : also read the voxels from which noise components may be taken
+        scratch : folder for the runs' masked series, for those who go through them again
+        """
+        shown = [run for run in self.files.runs if run.label in self.nuisance]
+        pool = read_pool(self.files, self.voxels) if with_pool else None
+        reads = [partial(self._read_run, run, pool) for run in shown]
+        for label in self.runs_without_trials:
+            LOGGER.warning("%s shows no picture and was left out", label)
+        if scratch is None:
+            return RunStream(reads)
+        n_columns = len(self.voxels) + (0 if pool is None else len(pool))
+        n_values = n_columns * sum(n_volumes(run) for run in shown)
+        return RunStream(reads, scratch, n_values * np.dtype(np.float32).itemsize)
+
+    def _read_run(self, run: RunFiles, pool: IntArray | None) -> RunData:
+        LOGGER.debug("reading %s", run.bold)
+        bold, pool_bold = read_bold_and_pool(run, self.voxels, pool)
+        rows = _rows_of(run, self.trials)
+        nuisance = self.nuisance[run.label]
+        return RunData(
+            label=run.label,
+            bold=bold,
+            onsets=rows["onset"].to_numpy(dtype=float),
+            durations=rows["duration"].to_numpy(dtype=float),
+            confounds=nuisance.values,
+            repetition_time=run.repetition_time,
+            start_time=run.start_time,
+            censored=nuisance.censored,
+            pool=pool_bold,
+        )
 
 
 def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from ..config import RunConfig
+from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
@@ -32,9 +34,11 @@ from .model import FittedModel, fit_model, synthesise_set
 from .runtime import choose_device, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
+from .streaming import allocate
 from .summary import Computed, summary
 
 _FEATURE_CACHE = "features"
+_SCRATCH = "responses"
 
 
 def run_participant(config: RunConfig, participant: str) -> None:
@@ -72,9 +76,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
     with watch.step("estimating single-trial responses"):
-        responses = estimate_responses(
-            inputs.runs(), inputs.trials, inputs.voxels, config.responses, device=device
-        )
+        responses = _estimate(config, inputs, device)
     held_out = held_out.take(_kept(inputs, responses))
     with watch.step("measuring reliability"):
         measured = measure(config, participant, responses)
@@ -88,6 +90,21 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("accounting"):
         scores = evaluate(config, participant, responses, measured, held_out, model.synthetic, model.fit)
     return Computed(inputs, responses, measured, held_out, backbone, model, tuple(extra), scores, n_leaked)
+
+
+def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
+    """Single-trial responses; the upper rungs read the runs several times, from scratch files."""
+    several = config.responses in UPPER_RUNGS
+    scratch = config.work_folder / _SCRATCH
+    with inputs.runs(with_pool=several, scratch=scratch if several else None) as runs:
+        return estimate_responses(
+            runs,
+            inputs.trials,
+            inputs.voxels,
+            config.responses,
+            device=device,
+            allocate=partial(allocate, scratch, available_bytes()),
+        )
 
 
 def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
@@ -160,7 +177,7 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
-    bold = [bids_uri(run.bold, links) for run in files.runs]
+    bold = [bids_uri(path, links) for run in files.runs for path in run.bold_files]
     masks = [bids_uri(roi.path, links) for roi in files.rois]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), bold)
     written.write_roi_dseg(writer, responses.voxels, masks)

@@ -9,7 +9,7 @@ import numpy as np
 from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluation.reliability import Reliability, has_repeats, reliability, split_half
-from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, FloatArray, Responses, Space, Trials
 from .runtime import generator
 
 
@@ -25,7 +25,7 @@ class Measured:
     kept : (n_voxels,) the voxels that go on to encoder, synthesis and decoding
     """
 
-    voxels: VoxelSpace
+    voxels: Space
     reliability: Reliability | None
     split_half: FloatArray | None
     kept: BoolArray

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsapp_synthfmri.dataset.rois import read_voxel_space
+from bidsapp_synthfmri.dataset.rois import N_POOL, read_pool, read_voxel_space
 from bidsapp_synthfmri.dataset.structures import ParticipantFiles, RoiFile, RunFiles
 from bidsapp_synthfmri.errors import InputMalformedError, NothingMatchedError, UsageError
 
@@ -138,3 +138,31 @@ def test_bold5000_s_masks_have_the_published_counts(real, tmp_path):
     }  # fmt: skip
     assert sum(counts.values()) == 1685
     assert len(voxels) == 1666  # 19 voxels lie in two ROIs
+
+
+def test_the_noise_pool_is_the_brain_that_runs_share_less_the_voxels_analysed(files):
+    voxels = read_voxel_space(files, ())
+    brain = np.logical_and.reduce([nib.load(run.brain_mask).get_fdata() > 0 for run in files.runs])
+    brain[*voxels.ijk.T] = False
+    assert np.array_equal(read_pool(files, voxels), np.argwhere(brain))
+
+
+def test_a_large_noise_pool_is_thinned_evenly(dataset, files):
+    large = (30, 30, 30)
+    for run in files.runs:
+        dataset.volume(run.brain_mask, np.ones(large, dtype=np.uint8))
+    voxels = replace(read_voxel_space(files, ()), shape=large)
+    pool = read_pool(files, voxels)
+    assert pool.shape == (N_POOL, 3)
+    assert not {tuple(voxel) for voxel in pool} & {tuple(voxel) for voxel in voxels.ijk}
+    steps = np.diff(np.ravel_multi_index(pool.T, large))
+    assert steps.min() >= 1
+    assert np.median(steps) in (2, 3)
+    assert np.array_equal(pool, read_pool(files, voxels))
+
+
+def test_there_is_no_noise_pool_without_brain_masks_or_where_the_brain_is_analysed(files):
+    whole = replace(files, rois=())
+    assert read_pool(files, read_voxel_space(whole, ())) is None
+    unmasked = replace(files, runs=(replace(files.runs[0], brain_mask=None), *files.runs[1:]))
+    assert read_pool(unmasked, read_voxel_space(files, ())) is None

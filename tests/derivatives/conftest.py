@@ -14,7 +14,7 @@ from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.dataset import write_dataset_files
 from bidsapp_synthfmri.derivatives.group import write_group
 from bidsapp_synthfmri.derivatives.writer import Writer
-from bidsapp_synthfmri.structures import Json, Responses, Synthetic, Trials, VoxelSpace
+from bidsapp_synthfmri.structures import Json, Responses, Space, SurfaceSpace, Synthetic, Trials, VoxelSpace
 
 SHAPE = (7, 6, 5)
 
@@ -23,7 +23,7 @@ SHAPE = (7, 6, 5)
 class Written:
     """What was handed to the writer for one participant."""
 
-    voxels: VoxelSpace
+    voxels: Space
     responses: Responses
     splits: np.ndarray
     synthetic: Synthetic
@@ -52,6 +52,16 @@ def voxel_space(rng: np.random.Generator, roi_names: tuple[str, ...]) -> VoxelSp
     return VoxelSpace(ijk, affine, SHAPE, roi_names, membership, "T1w")
 
 
+def surface_space(rng: np.random.Generator, roi_names: tuple[str, ...]) -> SurfaceSpace:
+    """40 of 50 left and 60 right vertices."""
+    kept = np.sort(rng.choice(110, 40, replace=False))
+    is_right = kept >= 50
+    membership = rng.random((len(roi_names), 40)) < 0.4
+    return SurfaceSpace(
+        np.where(is_right, kept - 50, kept), is_right, (50, 60), roi_names, membership, "fsnative"
+    )
+
+
 def trial_table(rng: np.random.Generator, n: int, with_sessions: bool) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -69,7 +79,7 @@ def trial_table(rng: np.random.Generator, n: int, with_sessions: bool) -> pd.Dat
     )
 
 
-def synthetic(rng: np.random.Generator, voxels: VoxelSpace, n: int, name: str | None) -> Synthetic:
+def synthetic(rng: np.random.Generator, voxels: Space, n: int, name: str | None) -> Synthetic:
     table = pd.DataFrame(
         {
             "stimulus": [f"{name}/img{i}.jpg" for i in range(n)],
@@ -96,7 +106,7 @@ def make() -> Callable[..., Written]:
         seed: int = 0, rois: tuple[str, ...] = ("LHPPA", "RHPPA", "LHRSC", "empty"), **kw: bool
     ) -> Written:
         rng = np.random.default_rng(seed)
-        voxels = voxel_space(rng, rois)
+        voxels = surface_space(rng, rois) if kw.get("on_surface") else voxel_space(rng, rois)
         values = rng.standard_normal((12, len(voxels))).astype(np.float32)
         trials = Trials(trial_table(rng, 12, kw.get("with_sessions", True)))
         return Written(
@@ -118,7 +128,7 @@ def make() -> Callable[..., Written]:
             summary={
                 "participant": "01",
                 "task": "scenes",
-                "space": "T1w",
+                "space": voxels.space,
                 "elapsed": {"fit": 1.5},
                 "notes": [],
             },
@@ -134,7 +144,7 @@ def write() -> Callable[[Path, Written], Writer]:
     """Writes all of it through the functions that the workflow calls."""
 
     def put(output_dir: Path, written: Written, label: str = "01") -> Writer:
-        writer = Writer(output_dir, label, "scenes", "T1w")
+        writer = Writer(output_dir, label, "scenes", written.voxels.space)
         participant.begin_participant(writer)
         participant.write_roi_dseg(writer, written.voxels, ["bids:spm:sub-01/sub-01_mask-LHPPA.nii.gz"])
         participant.write_responses(

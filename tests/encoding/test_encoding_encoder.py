@@ -16,7 +16,7 @@ from bidsapp_synthfmri.encoding.storage import complete_card, encoder_bytes, rea
 from bidsapp_synthfmri.errors import InputMalformedError, InputMissingError, WeightsError
 from bidsapp_synthfmri.features.backbones import load_backbone
 from bidsapp_synthfmri.features.extraction import extract
-from bidsapp_synthfmri.structures import Features, LayerFeatures, VoxelSpace
+from bidsapp_synthfmri.structures import Features, LayerFeatures, SurfaceSpace, VoxelSpace
 
 CPU = torch.device("cpu")
 N_IMAGES, N_VOXELS = 60, 8
@@ -202,3 +202,26 @@ def test_other_network_weights_are_refused(on_disk):
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="hash"):
         Encoder.load(path)
+
+
+def test_an_encoder_on_surfaces_keeps_its_vertices(on_disk, pictures):
+    path, encoder, _ = on_disk
+    is_right = np.arange(N_VOXELS) >= N_VOXELS // 2
+    vertices = np.arange(N_VOXELS) * 3 % 10
+    surface = SurfaceSpace(
+        vertices, is_right, (12, 11), (), np.zeros((0, N_VOXELS), dtype=bool), "fsaverage5"
+    )
+    on_surface = Encoder(encoder.weights, encoder.intercept, surface, encoder.card, encoder.backbone)
+    data = encoder_bytes(on_surface)
+    path.write_bytes(data)
+    path.with_suffix(".json").write_text(json.dumps(complete_card(on_surface, data)))
+
+    loaded = Encoder.load(path)
+
+    np.testing.assert_array_equal(loaded.predict(pictures), encoder.predict(pictures))
+    np.testing.assert_array_equal(loaded.voxels.vertices, vertices)
+    np.testing.assert_array_equal(loaded.voxels.is_right, is_right)
+    assert loaded.voxels.n_vertices == (12, 11)
+    assert loaded.voxels.space == "fsaverage5"
+    assert len(loaded.voxels) == N_VOXELS
+    assert encoder_bytes(loaded) == data
