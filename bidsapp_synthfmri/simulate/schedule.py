@@ -54,7 +54,10 @@ def draw_schedule(config: SimulationConfig, stimuli: pd.DataFrame, rng: np.rando
     one row a trial in order of presentation: ``session``, ``run`` (labels), ``trial``, ``onset``,
     ``duration`` (s), ``stimulus``, ``category``, ``tag`` (ImgType), ``response``, ``reaction_time``
     """
-    order = np.concatenate(_sessions_of_stimuli(config, rng))
+    capacity = config.n_runs * config.trials_per_run
+    order = np.concatenate(
+        sessions_of_stimuli(config.n_sessions, capacity, config.n_repeated, config.n_presentations, rng)
+    )
     shown = stimuli.iloc[order].reset_index(drop=True)
     trial = np.tile(np.arange(config.trials_per_run), len(config.runs))
     labels = np.repeat(np.array(config.runs), config.trials_per_run, axis=0)
@@ -76,18 +79,31 @@ def draw_schedule(config: SimulationConfig, stimuli: pd.DataFrame, rng: np.rando
     )
 
 
-def _sessions_of_stimuli(config: SimulationConfig, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rows of the stimulus table for each session, in order.
+def sessions_of_stimuli(
+    n_sessions: int, capacity: int, n_repeated: int, n_presentations: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Which stimuli each session shows, in order.
 
-    A repeated picture goes to sessions that follow one another round the clock, so every session
-    gets its share of repeats, and a picture repeats within a session only where sessions are few.
+    Parameters
+    ----------
+    n_sessions, capacity : sessions, and trials of each
+    n_repeated, n_presentations : stimuli shown more than once, and how often
+    rng : decides order
+
+    Returns
+    -------
+    one (capacity,) a session: numbers of stimuli, the repeated ones first, then as many shown once as fit
+
+    Notes
+    -----
+    A repeated stimulus goes to sessions that follow one another round the clock, so every session
+    gets its share of repeats, and a stimulus repeats within a session only where sessions are few.
     """
-    repeats: list[list[int]] = [[] for _ in range(config.n_sessions)]
-    for start, stimulus in enumerate(rng.permutation(config.n_repeated)):
-        for presentation in range(config.n_presentations):
-            repeats[(start * config.n_presentations + presentation) % config.n_sessions].append(int(stimulus))
-    once = config.n_repeated + rng.permutation(config.n_once)
-    capacity = config.n_runs * config.trials_per_run
+    repeats: list[list[int]] = [[] for _ in range(n_sessions)]
+    for start, stimulus in enumerate(rng.permutation(n_repeated)):
+        for presentation in range(n_presentations):
+            repeats[(start * n_presentations + presentation) % n_sessions].append(int(stimulus))
+    once = n_repeated + rng.permutation(n_sessions * capacity - n_repeated * n_presentations)
     sessions, taken = [], 0
     for repeated in repeats:
         free = capacity - len(repeated)
