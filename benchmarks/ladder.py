@@ -13,16 +13,14 @@ type D; GLMsingle runs once, in a process of its own, reading and starting not c
 from __future__ import annotations
 
 import inspect
-import os
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from glmsingle_process import run_glmsingle
 from measure import Measurement, argument_parser, measure, print_line, rounded, threads
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -97,26 +95,11 @@ def ours(data: LadderData, tuning: BoolArray, rung: str) -> tuple[Estimate, Meas
 
 def glmsingle(data: LadderData, tuning: BoolArray, source: Path, python: str) -> dict[str, Estimate]:
     """GLMsingle's types B, C and D."""
-    script = Path(__file__).with_name("run_glmsingle.py")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        np.savez(folder / "input.npz", **glmsingle_input(data, tuning))
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        done = subprocess.run(
-            [python, str(script), str(source.resolve()), name],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(f"GLMsingle failed:\n{done.stderr[-4000:]}")
-        with np.load(folder / "output.npz") as output:
-            found = dict(output)
+    found = run_glmsingle(glmsingle_input(data, tuning), source, python, "BCD")
     peak = found["hrf_peaks"][found["hrf_index"].astype(int)]
     extra = {
         "B": {},
-        "C": {"n_components": int(found["n_components"])},
+        "C": {"n_components": int(found["n_components"].item())},
         "D": {"median_fraction": rounded(float(np.median(found["fraction"][data.driven])), 3)},
     }
     return {

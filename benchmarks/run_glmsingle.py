@@ -1,11 +1,12 @@
-"""Run GLMsingle on arrays in a folder; called by ``ladder.py`` with the Python that GLMsingle works in.
+"""Run GLMsingle on arrays in a folder; called with the Python that GLMsingle works in.
 
-    python run_glmsingle.py GLMSINGLE_SOURCE FOLDER
+    python run_glmsingle.py GLMSINGLE_SOURCE FOLDER TYPES
 
 FOLDER holds ``input.npz``: ``bold_RR`` (n_voxels, n_volumes) and ``design_RR`` (n_volumes, n_conditions) for
-every run, ``session`` (n_runs,) from 1, ``tr`` and ``duration`` in seconds. Written there: ``output.npz``,
-with (n_trials, n_voxels) percent signal change as ``B``, ``C``, ``D``, their times as ``seconds_B`` and so on,
-and of type D ``hrf_index``, ``hrf_peaks``, ``n_components``, ``fraction``. Needs only numpy and GLMsingle.
+every run, ``session`` (n_runs,) from 1, ``tr`` and ``duration`` in seconds. TYPES are letters, such as BCD.
+Written there: ``output.npz``, with (n_trials, n_voxels) percent signal change under each letter, its time as
+``seconds_B`` and so on, and of the last type ``hrf_index``, ``hrf_peaks``, and ``n_components`` and
+``fraction`` where it has them. Needs only numpy and GLMsingle.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+# Whether to denoise, and whether to regularise.
 TYPES = {"B": (0, 0), "C": (1, 0), "D": (1, 1)}
 _FINE_S = 0.1
 
@@ -31,13 +33,14 @@ def main() -> None:
     runs = sorted(name[5:] for name in given.files if name.startswith("bold_"))
     design = [given[f"design_{run}"] for run in runs]
     written = {}
-    for number, (name, (denoise, ridge)) in enumerate(TYPES.items()):
+    for name in sys.argv[3]:
+        denoise, ridge = TYPES[name]
         options = {
             "wantglmdenoise": denoise,
             "wantfracridge": ridge,
             "sessionindicator": given["session"][None],
             "wantfileoutputs": [0, 0, 0, 0],
-            "wantmemoryoutputs": [0, *(int(number == other) for other in range(len(TYPES)))],
+            "wantmemoryoutputs": [0, *(int(name == other) for other in TYPES)],
         }
         bold = [given[f"bold_{run}"] for run in runs]
         start = time.perf_counter()
@@ -50,8 +53,9 @@ def main() -> None:
     library = getcanonicalhrflibrary(float(given["duration"]), _FINE_S)  # (n_library, n)
     written["hrf_peaks"] = library.argmax(axis=1) * _FINE_S
     written["hrf_index"] = np.asarray(result["HRFindex"]).ravel()
-    written["n_components"] = np.asarray(result["pcnum"])
-    written["fraction"] = np.asarray(result["FRACvalue"]).ravel()
+    for name, entry in (("n_components", "pcnum"), ("fraction", "FRACvalue")):
+        if entry in result:
+            written[name] = np.asarray(result[entry]).ravel()
     np.savez("output.npz", **written)
 
 
