@@ -20,7 +20,7 @@ from bidsapp_synthfmri.structures import BoolArray, VoxelSpace
 
 SHAPE, SHAPE_QUICK = (71, 89, 72), (20, 24, 20)
 N_VOLUMES, N_TRIALS, REPETITION_TIME = 194, 37, 2.0
-N_ROI_VOXELS = 1685
+N_ROI_VOXELS = 1666
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ds001499"
 
 _AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
