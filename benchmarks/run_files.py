@@ -55,7 +55,7 @@ class Case:
 def make_case(folder: Path, quick: bool, roi: bool, rng: np.random.Generator) -> Case:
     """Write a run, its brain mask and confounds; the timing is real where ds001499's events are at hand."""
     shape = SHAPE_QUICK if quick else SHAPE
-    brain = _ellipsoid(shape, 1.0)
+    brain = _brain(shape)
     files = {name: folder / name for name in ("bold.nii.gz", "mask.nii.gz", "confounds.tsv", "events.tsv")}
     onsets, durations = _timing(rng)
     write_nifti(files["mask.nii.gz"], brain.astype(np.uint8), _AFFINE)
@@ -106,7 +106,8 @@ def _series(
     shape: tuple[int, int, int], onsets: Array, durations: Array, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """(x, y, z, n_volumes): smooth tissue, noise and responses in the brain, weak noise about it, then 0."""
-    brain, scanned = _ellipsoid(shape, 1.0), _ellipsoid(shape, _SCANNED)
+    brain = _brain(shape)
+    scanned = brain | _ellipsoid(shape, _SCANNED)
     smooth = gaussian_filter(rng.standard_normal(shape), 4)
     mean = np.where(brain, _BASELINE, _OUTSIDE) * np.exp(0.2 * smooth / smooth.std())
     times = REPETITION_TIME * np.arange(N_VOLUMES)
@@ -131,16 +132,27 @@ def _ellipsoid(shape: tuple[int, int, int], scale: float) -> BoolArray:
     return np.asarray(x**2 + y**2 + z**2 <= scale**2)
 
 
+def _brain(shape: tuple[int, int, int]) -> BoolArray:
+    """An ellipsoid, and the real ROI masks where they are at hand and on this grid."""
+    return _ellipsoid(shape, 1.0) | _real_rois(shape)
+
+
 def _rois(brain: BoolArray) -> BoolArray:
-    """The real masks' voxels where at hand and on this grid, else as many voxels of the brain."""
-    folder = REAL / "derivatives" / "spm" / "sub-CSI1"
-    masks = [read_mask(path)[1] for path in sorted(folder.glob("*_mask-*.nii.gz"))]
-    if masks and masks[0].shape == brain.shape:
-        return np.any(masks, axis=0)
+    """The real ROI masks, else as many voxels of the brain."""
+    real = _real_rois(brain.shape)
+    if real.any():
+        return real
     places = np.flatnonzero(brain)
     chosen = np.zeros(brain.size, dtype=bool)
     chosen[places[:: max(1, len(places) // N_ROI_VOXELS)][:N_ROI_VOXELS]] = True
     return chosen.reshape(brain.shape)
+
+
+def _real_rois(shape: tuple[int, ...]) -> BoolArray:
+    folder = REAL / "derivatives" / "spm" / "sub-CSI1"
+    masks = [read_mask(path)[1] for path in sorted(folder.glob("*_mask-*.nii.gz"))]
+    on_grid = [mask for mask in masks if mask.shape == shape]
+    return np.any(on_grid, axis=0) if on_grid else np.zeros(shape, dtype=bool)
 
 
 def _timing(rng: np.random.Generator) -> tuple[Array, Array]:
