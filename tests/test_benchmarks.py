@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -66,6 +67,32 @@ def test_encoder_is_himalayas():
     assert agreement["cv_r2_correlation"] > 0.9999
     # A float32 kernel over the smallest alpha, 1e-2, loses two of seven digits.
     assert agreement["dual_max_difference_in_sd"] < 5e-3
+
+
+def test_ladder_judges_every_rung_on_repeats_held_out():
+    agreement = line("ladder")["agreement"]
+    rungs = {name: scores for name, scores in agreement.items() if name != "compared"}
+    assert {"tr34", "lsa", "lss"} <= set(rungs)
+    # Overlapping responses of the 10 s design favour least squares; voxels' r lies between 0.05 and 0.7.
+    assert rungs["tr34"]["truth_r"] < rungs["lss"]["truth_r"] < 0.9
+    assert 0.1 < rungs["lss"]["reliability"] < 0.8
+
+
+def test_glmsingle_is_given_held_out_trials_as_conditions_of_their_own():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import ladder
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    config = ladder.LadderConfig(n_sessions=2, n_runs=2, n_repeated=8, n_voxels=8)
+    data = ladder.simulate_ladder(config, np.random.default_rng(0))
+    tuning = ladder.tuning_trials(data, np.random.default_rng(0))
+    given = ladder.glmsingle_input(data, tuning)
+    shown = sum(given[f"design_{run:03d}"].sum(axis=0) for run in range(4))
+    assert sorted(shown) == [1] * (148 - 16) + [4] * 4
+    for run in range(4):
+        assert (given[f"design_{run:03d}"].sum(axis=1) <= 1).all()
+    assert list(given["session"]) == [1, 1, 2, 2]
 
 
 def test_responses_are_those_of_a_fit_per_trial():
