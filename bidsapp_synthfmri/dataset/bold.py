@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nibabel.openers import ImageOpener
 
 from ..errors import InputMalformedError
-from ..structures import FloatArray, VoxelSpace
+from ..structures import FloatArray, IntArray, VoxelSpace
 from .structures import RunFiles
 from .volumes import Grid, grid_of, open_volume, reading, require_grid
 
@@ -44,10 +45,26 @@ def read_bold(run: RunFiles, voxels: VoxelSpace) -> FloatArray:
     require_grid(
         run.bold, grid_of(run.bold, image), Grid(voxels.shape, voxels.affine), "the participant's first run"
     )
-    series = np.empty((image.shape[3], len(voxels)), dtype=np.float32)
-    i, j, k = voxels.ijk.T
-    with reading(run.bold), ImageOpener(str(run.bold)) as file:
-        for volumes, block in _blocks(image, file):
+    return read_series(run.bold, image, voxels.ijk)
+
+
+def read_series(path: Path, image: Any, ijk: IntArray) -> FloatArray:
+    """(n_volumes, n_voxels) float32: a four-dimensional image at some voxels, a block of volumes at a time.
+
+    Parameters
+    ----------
+    path : the image's file
+    image : opened, not read
+    ijk : (n_voxels, 3) indices
+
+    Raises
+    ------
+    InputMalformedError : truncated or damaged
+    """
+    series = np.empty((image.shape[3], len(ijk)), dtype=np.float32)
+    i, j, k = ijk.T
+    with reading(path), ImageOpener(str(path)) as file:
+        for volumes, block in blocks(image, file):
             series[volumes] = block[i, j, k].T  # (n_block, n_voxels)
         _read_to_checksum(file)
     return series
@@ -75,7 +92,8 @@ def require_series(run: RunFiles, image: Any) -> None:
         )
 
 
-def _blocks(image: Any, file: ImageOpener) -> Iterator[tuple[slice, Any]]:
+def blocks(image: Any, file: ImageOpener) -> Iterator[tuple[slice, Any]]:
+    """Which volumes, and their values (x, y, z, n_block), from front to back."""
     stored = image.dataobj
     data = type(stored)(file, (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter))
     volume_bytes = 8 * int(np.prod(image.shape[:3]))  # scaling is done in float64

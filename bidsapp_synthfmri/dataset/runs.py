@@ -20,6 +20,7 @@ from .names import (
     space_of,
 )
 from .sidecars import applicable, by_folder, specificity
+from .structures import RunEvents
 
 _RUN_ENTITIES = ("session", "acquisition", "ceagent", "reconstruction", "direction", "run")
 _ECHO_OR_PART = frozenset({"echo", "part"})
@@ -121,6 +122,14 @@ def choose_space(files: TaskFiles, space: str | None) -> str:
     return shared[0]
 
 
+def known_space(files: TaskFiles, space: str | None) -> str:
+    """The space asked for, else the only one that preprocessed BOLD has; ``native`` where that is open."""
+    spaces = {space_of(file) for file in filter(is_preprocessed_bold, files.derived)}
+    if space is None and len(spaces) == 1:
+        return spaces.pop()
+    return (space or NATIVE).removeprefix("space-")
+
+
 def collect_runs(files: TaskFiles, space: str) -> tuple[ChosenFiles, ...]:
     """The files of every run of the task, in order of session and run.
 
@@ -132,17 +141,32 @@ def collect_runs(files: TaskFiles, space: str) -> tuple[ChosenFiles, ...]:
     InputMissingError : a run without events, preprocessed BOLD or brain mask, with the file expected
     UsageError : several files for one
     """
-    keys = _run_keys(files)
-    shared = Counter((key[0], key[-1]) for key in keys)
+    return tuple(_collect(files, key, space, run) for key, run in _labelled(files))
+
+
+def collect_events(files: TaskFiles) -> tuple[RunEvents, ...]:
+    """The events of every run of the task, in order of session and run; no BOLD need be there.
+
+    Raises
+    ------
+    InputMissingError : a run, named by a BOLD file, without events
+    """
     return tuple(
-        _collect(files, key, space, key[-1] if shared[key[0], key[-1]] == 1 else _spelt_out(key))
-        for key in keys
+        RunEvents(files.participant, key[0], files.task, run, _only_events(files, key).path)
+        for key, run in _labelled(files)
     )
 
 
 def run_key(file: NamedFile) -> RunKey:
     """Labels of the entities that tell the runs of a task apart."""
     return tuple(file.get(entity) for entity in _RUN_ENTITIES)
+
+
+def _labelled(files: TaskFiles) -> list[tuple[RunKey, str]]:
+    """Every run's key and its label, spelt out where ``run`` alone does not tell runs apart."""
+    keys = _run_keys(files)
+    shared = Counter((key[0], key[-1]) for key in keys)
+    return [(key, key[-1] if shared[key[0], key[-1]] == 1 else _spelt_out(key)) for key in keys]
 
 
 def _run_keys(files: TaskFiles) -> list[RunKey]:
