@@ -1,5 +1,5 @@
 """BOLD -> one response per trial: HRF, design, nuisance, estimators."""
 
-from .estimate import RunData, estimate_responses
+from .estimate import PRECOMPUTED, RunData, estimate_responses, standardise_precomputed
 
-__all__ = ["RunData", "estimate_responses"]
+__all__ = ["PRECOMPUTED", "RunData", "estimate_responses", "standardise_precomputed"]

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
-from ..structures import BoolArray, FloatArray, Responses, Trials, VoxelSpace
+from ..structures import BoolArray, Estimation, FloatArray, Responses, Trials, VoxelSpace
 from .design import frame_times, nuisance_basis
 from .estimators import ESTIMATORS, RunDesign
+
+PRECOMPUTED = "precomputed"
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,44 @@ def estimate_responses(
             )
         blocks.append(values)
         usable &= good
-    values = np.concatenate(blocks)[:, usable]
+    return _standardised(np.concatenate(blocks), usable, trials, voxels, estimator)
+
+
+def standardise_precomputed(
+    values: FloatArray, trials: Trials, voxels: VoxelSpace, estimation: Estimation
+) -> Responses:
+    """Responses that others computed, z-scored within session.
+
+    Parameters
+    ----------
+    values : (n_trials, n_voxels), in any unit
+    trials, voxels : rows and columns
+    estimation : what is known of how they came about
+
+    Returns
+    -------
+    Responses in unit ``z``; voxels that are not finite, or constant in a session, are left out and counted
+
+    Raises
+    ------
+    InputMalformedError : no voxel is usable; a session has fewer than two trials
+    """
+    usable: BoolArray = np.asarray(np.isfinite(values).all(axis=0), dtype=np.bool_)
+    return _standardised(values, usable, trials, voxels, PRECOMPUTED, estimation)
+
+
+def _standardised(
+    values: FloatArray,
+    usable: BoolArray,
+    trials: Trials,
+    voxels: VoxelSpace,
+    estimator: str,
+    estimation: Estimation | None = None,
+) -> Responses:
+    """Usable voxels (n_voxels,) that vary in every session, z-scored; the others counted."""
     _require_pairs(trials)
-    scored, varying = zscore_within(values, trials.session_index)
+    scored, varying = zscore_within(values[:, usable], trials.session_index)
+    usable = usable.copy()
     usable[np.flatnonzero(usable)[~varying]] = False
     if not usable.any():
         raise InputMalformedError(
@@ -114,6 +151,7 @@ def estimate_responses(
         estimator=estimator,
         unit="z",
         dropped_voxels=int((~usable).sum()),
+        estimation=estimation,
     )
 
 

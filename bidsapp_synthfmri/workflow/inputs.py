@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..config import RunConfig
 from ..dataset.bold import read_bold
 from ..dataset.confounds import read_confounds
 from ..dataset.index import index_participant
+from ..dataset.precomputed import read_precomputed
 from ..dataset.rois import read_voxel_space
 from ..dataset.stimuli import read_image_folder, resolve_stimuli
-from ..dataset.structures import ParticipantFiles
+from ..dataset.structures import ParticipantEvents, ParticipantFiles, Precomputed, RunFiles
 from ..dataset.trials import read_trials
 from ..responses import RunData
 from ..structures import StimulusSet, Trials, VoxelSpace
@@ -29,26 +31,41 @@ class ParticipantInputs:
     skipped_rows : event rows without a picture
     stimuli : one image a distinct stimulus
     extra : the extra image sets
-    voxels : of the masks
+    voxels : of the masks, or of the precomputed responses
+    precomputed : responses that need no BOLD; None where they are to be estimated
     """
 
-    files: ParticipantFiles
+    files: ParticipantEvents
     trials: Trials
     skipped_rows: int
     stimuli: StimulusSet
     extra: tuple[StimulusSet, ...]
     voxels: VoxelSpace
+    precomputed: Precomputed | None = None
+
+    @property
+    def recorded_runs(self) -> tuple[RunFiles, ...]:
+        """Runs whose BOLD is read; none where the responses are precomputed."""
+        return self.files.runs if isinstance(self.files, ParticipantFiles) else ()
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """Files of the ROIs."""
+        if self.precomputed is not None:
+            return self.precomputed.masks
+        return tuple(roi.path for roi in self.files.rois)
 
     @property
     def runs_without_trials(self) -> tuple[str, ...]:
         """Names of the runs that show no picture."""
-        shown = set(zip(self.trials.table["session"], self.trials.table["run"], strict=True))
+        tables = [self.trials.table, *([self.precomputed.missing] if self.precomputed else [])]
+        shown = {pair for table in tables for pair in zip(table["session"], table["run"], strict=True)}
         return tuple(run.label for run in self.files.runs if (run.session, run.run) not in shown)
 
     def runs(self, confounds: dict[str, None]) -> Iterator[RunData]:
         """Runs that hold trials, read one at a time; names of confounds are added to ``confounds``."""
         table = self.trials.table
-        for run in self.files.runs:
+        for run in self.recorded_runs:
             rows = table[(table["session"] == run.session) & (table["run"] == run.run)]
             if rows.empty:
                 LOGGER.warning("%s shows no picture and was left out", run.label)
@@ -70,6 +87,8 @@ class ParticipantInputs:
 
 def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
     """Index one participant and read what is small; see the readers in dataset/ for errors."""
+    if config.precomputed is not None:
+        return _read_precomputed(config, config.precomputed, participant)
     files = index_participant(config, participant)
     read = read_trials(files, config.stimulus_column)
     return ParticipantInputs(
@@ -79,4 +98,18 @@ def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
         stimuli=resolve_stimuli(read.trials, config.stimuli_folder),
         extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
         voxels=read_voxel_space(files, config.rois),
+    )
+
+
+def _read_precomputed(config: RunConfig, path: Path, participant: str) -> ParticipantInputs:
+    read = read_precomputed(config, path, participant)
+    trials = read.responses.trials
+    return ParticipantInputs(
+        files=replace(read.files, space=read.responses.voxels.space),
+        trials=trials,
+        skipped_rows=read.events.skipped_rows,
+        stimuli=resolve_stimuli(trials, config.stimuli_folder),
+        extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
+        voxels=read.responses.voxels,
+        precomputed=read.responses,
     )

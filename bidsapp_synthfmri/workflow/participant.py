@@ -22,8 +22,8 @@ from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..reports import Page, participant_page
-from ..responses import estimate_responses
-from ..structures import FloatArray, Json, Responses
+from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
+from ..structures import Estimation, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
@@ -70,9 +70,8 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         backbone = load_backbone(config.backbone, config.weights, config.layers, config.random_seed, device)
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
-    with watch.step("estimating single-trial responses"):
-        confounds: dict[str, None] = {}
-        responses = estimate_responses(inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses)
+    confounds: dict[str, None] = {}
+    responses = _responses(config, inputs, confounds, watch)
     model = _fit(config, inputs, responses, held_out, backbone, watch)
     extra = []
     for images in inputs.extra:
@@ -83,6 +82,19 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     return Computed(
         inputs, responses, tuple(confounds), held_out, backbone, model, tuple(extra), scores, n_leaked
     )
+
+
+def _responses(
+    config: RunConfig, inputs: ParticipantInputs, confounds: dict[str, None], watch: Stopwatch
+) -> Responses:
+    """Precomputed responses, or those estimated from BOLD; names of its confounds go to ``confounds``."""
+    given = inputs.precomputed
+    if given is None:
+        with watch.step("estimating single-trial responses"):
+            return estimate_responses(inputs.runs(confounds), inputs.trials, inputs.voxels, config.responses)
+    with watch.step("reading precomputed responses"):
+        estimation = Estimation(PRECOMPUTED, given.notes, given.missing)
+        return standardise_precomputed(given.read(), inputs.trials, inputs.voxels, estimation)
 
 
 def _fit(
@@ -141,14 +153,16 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
 
 
 def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
-    files, responses, model = computed.inputs.files, computed.responses, computed.model
-    derivatives = dict(config.derivatives)
+    responses, model = computed.responses, computed.model
+    derivatives = {**_responses_root(config), **dict(config.derivatives)}
     write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
-    bold = [bids_uri(run.bold, links) for run in files.runs]
-    masks = [bids_uri(roi.path, links) for roi in files.rois]
-    written.write_responses(writer, responses, np.array(computed.held_out.labels), bold)
+    given = computed.inputs.precomputed
+    read = given.files if given else [run.bold for run in computed.inputs.recorded_runs]
+    sources = [bids_uri(path, links) for path in read]
+    masks = [bids_uri(path, links) for path in computed.inputs.masks]
+    written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
     written.write_roi_dseg(writer, responses.voxels, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
@@ -161,6 +175,14 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
         accounting=computed.evaluation.accounting.scores,
         reliability=computed.evaluation.reliability_table,
     )
+
+
+def _responses_root(config: RunConfig) -> dict[str, Path]:
+    """The folder of precomputed responses, by the name that BIDS URIs use for it."""
+    path = config.precomputed
+    if path is None:
+        return {}
+    return {"responses": path if path.is_dir() else path.absolute().parent}
 
 
 def _write_encoder(writer: Writer, model: FittedModel) -> None:
