@@ -115,7 +115,8 @@ def _only_list(paths: Sequence[Path]) -> Path:
 def _of_session(by_session: dict[str, list[Path]], session: str, folder: Path) -> Path:
     found = by_session.get(_plain(session), [])
     if not found:
-        there = ", ".join(sorted(by_session, key=natural_key))
+        labels = [_BETAS.fullmatch(path.name) for paths in by_session.values() for path in paths]
+        there = ", ".join(sorted({match["session"] for match in labels if match}, key=natural_key))
         raise InputMissingError(
             f"{folder} has no betas of session {session}; there are those of {there}",
             "Fetch the session's file, or leave the session out with --session-label",

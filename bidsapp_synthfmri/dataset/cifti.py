@@ -82,8 +82,8 @@ def read_dscalar_values(path: Path, rows: IntArray, voxels: VoxelSpace) -> Float
             f"{path} lacks {absent} voxels that the first file has", "Give files of the same voxels"
         )
     with reading(path):
-        # Whole rows first: the file is mapped, and a fancy index of both would be one random access a value.
-        return np.asarray(_open(path).dataobj[rows][:, columns], dtype=np.float32)
+        values = np.asanyarray(_open(path).dataobj)  # mapped, not read
+        return np.asarray(values[rows][:, columns], dtype=np.float32)
 
 
 def _open(path: Path) -> Any:

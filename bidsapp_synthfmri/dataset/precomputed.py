@@ -87,9 +87,12 @@ def read_precomputed(config: RunConfig, path: Path, participant: str) -> Precomp
         space=config.space,
         rois=config.rois,
     )
-    if path.is_dir():
-        return PrecomputedInputs(files, events, _open_folder(path, asked))
-    return PrecomputedInputs(files, events, _open_file(path, asked))
+    return PrecomputedInputs(files, events, open_precomputed(path, asked))
+
+
+def open_precomputed(path: Path, asked: Asked) -> Precomputed:
+    """One participant's precomputed responses, matched with known trials; see ``read_precomputed``."""
+    return _open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
 
 
 def _open_folder(path: Path, asked: Asked) -> Precomputed:
