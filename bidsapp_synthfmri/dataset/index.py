@@ -113,9 +113,8 @@ def index_events(config: RunConfig, participant: str) -> ParticipantEvents:
         (RoiFile(name, file.path, file.get("space")) for file in derived if (name := roi_name(file))),
         key=lambda roi: (roi.name, roi.path),
     )
-    return ParticipantEvents(
-        files.participant, files.task, known_space(files, config.space), runs, tuple(rois)
-    )
+    space = known_space(files, config.space, {roi.space for roi in rois if roi.space})
+    return ParticipantEvents(files.participant, files.task, space, runs, tuple(rois))
 
 
 def _task_files(config: RunConfig, participant: str) -> tuple[TaskFiles, tuple[NamedFile, ...]]:

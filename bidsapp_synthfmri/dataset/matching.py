@@ -145,7 +145,7 @@ def said(trials: Trials, position: int) -> str:
 
 
 def _words(session: str, run: str, onset: float, stimulus: str) -> str:
-    parts = (session and f"ses-{session}", run and f"run-{run}", f"onset {onset:g}", stimulus)
+    parts = (session and f"ses-{session}", run and f"run-{run}", f"onset {onset:.7g}", stimulus)
     return " ".join(part for part in parts if part)
 
 

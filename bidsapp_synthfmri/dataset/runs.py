@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,12 +122,15 @@ def choose_space(files: TaskFiles, space: str | None) -> str:
     return shared[0]
 
 
-def known_space(files: TaskFiles, space: str | None) -> str:
-    """The space asked for, else the only one that preprocessed BOLD has; ``native`` where that is open."""
-    spaces = {space_of(file) for file in filter(is_preprocessed_bold, files.derived)}
-    if space is None and len(spaces) == 1:
-        return spaces.pop()
-    return (space or NATIVE).removeprefix("space-")
+def known_space(files: TaskFiles, space: str | None, of_masks: Collection[str]) -> str:
+    """The space asked for, else the only one that preprocessed BOLD, or that ROI masks, have.
+
+    ``native`` where that leaves it open; ``of_masks`` are the spaces that names of ROI masks state.
+    """
+    if space is not None:
+        return space.removeprefix("space-")
+    of_bold = {space_of(file) for file in filter(is_preprocessed_bold, files.derived)}
+    return next((next(iter(spaces)) for spaces in (of_bold, of_masks) if len(spaces) == 1), NATIVE)
 
 
 def collect_runs(files: TaskFiles, space: str) -> tuple[ChosenFiles, ...]:

@@ -14,7 +14,7 @@ from .names import roi_alias
 from .rois import choose_rois, masked_space
 from .structures import Asked, VoxelChoice
 from .tables import MISSING, read_tsv
-from .volume_series import require_fetched
+from .volume_series import require_fetched, unused_masks
 from .volumes import Grid, grid_of, open_volume, reading, require_grid
 
 _ROI_IMAGE = "desc-roi_dseg.nii.gz"
@@ -41,7 +41,7 @@ def restrict_to_rois(path: Path, there: DscalarVoxels, asked: Asked) -> VoxelCho
     require_fetched(masks)
     masked = masked_space(asked.files, asked.rois, there.grid, path.name)
     if masked is None:
-        return VoxelChoice(whole)
+        return VoxelChoice(whole, (), unused_masks(asked.files))
     voxels, notes = _within(path, whole, masked)
     return VoxelChoice(voxels, masks, notes)
 

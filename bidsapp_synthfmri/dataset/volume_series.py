@@ -15,7 +15,7 @@ from ..structures import BoolArray, FloatArray, IntArray, VoxelSpace
 from .annex import repository, require_content
 from .bold import blocks, read_series
 from .rois import masked_space, space_of_masks
-from .structures import Asked, VoxelChoice
+from .structures import Asked, ParticipantEvents, VoxelChoice
 from .volumes import Grid, grid_of, open_volume, reading, require_grid
 
 _AGAIN = "Fetch or make the file again"
@@ -50,6 +50,17 @@ def require_fetched(paths: Sequence[Path]) -> None:
     require_content(paths, (repository(paths[0]) or paths[0].parent) if paths else Path())
 
 
+def unused_masks(files: ParticipantEvents) -> tuple[str, ...]:
+    """A sentence on the ROI masks of other spaces, where no mask could be used."""
+    spaces = sorted({roi.space for roi in files.rois})
+    if not spaces:
+        return ()
+    return (
+        f"{len(files.rois)} ROI masks were not used: they are of space {', '.join(spaces)}, and responses of"
+        f" {files.space}; --space can name another.",
+    )
+
+
 def voxels_of_series(path: Path, asked: Asked) -> VoxelChoice:
     """The voxels to read: those of the ROI masks; without masks those finite and varying in the file.
 
@@ -74,7 +85,8 @@ def voxels_of_series(path: Path, asked: Asked) -> VoxelChoice:
     if not usable.any():
         raise InputMalformedError(f"No voxel of {path} is finite and varies over its volumes", _AGAIN)
     note = f"There are no ROI masks: voxels are those that are finite and vary in {path.name}."
-    return VoxelChoice(space_of_masks(files.space, grid, (), usable[np.newaxis]), (), (note,))
+    space = space_of_masks(files.space, grid, (), usable[np.newaxis])
+    return VoxelChoice(space, (), (note, *unused_masks(files)))
 
 
 def read_volume_files(files: Sequence[VolumeFile], voxels: VoxelSpace) -> FloatArray:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bidsapp_synthfmri.dataset.precomputed import open_precomputed
+from bidsapp_synthfmri.dataset.structures import Asked, ParticipantEvents
+from bidsapp_synthfmri.dataset.trials import read_trials
 from bidsapp_synthfmri.errors import (
     ContentAbsentError,
     InputMalformedError,
@@ -180,3 +184,14 @@ def test_betas_that_were_not_fetched_come_with_the_command(bare, precomputed, re
     bare.annex_link(session_file(folder, "02"))
     with pytest.raises(ContentAbsentError, match="datalad get"):
         precomputed(folder)
+
+
+def test_masks_of_another_space_are_left_aside_and_said(bare, release):
+    folder, _ = release
+    files = bare.files()
+    trials = read_trials(files, "stim_file").trials
+    rois = tuple(replace(roi, space="MNI") for roi in files.rois)
+    asked = Asked(ParticipantEvents("A1", "scenes", "T1w", files.runs, rois), trials, trials, False, None, ())
+    read = open_precomputed(folder, asked)
+    assert len(read.voxels) == 6 * 7 * 5
+    assert "3 ROI masks were not used: they are of space MNI, and responses of T1w" in " ".join(read.notes)
