@@ -140,6 +140,8 @@ def _open_file(path: Path, asked: Asked) -> Precomputed:
         return _open_roi(path, asked)
     if named_like(path, STATMAPS) and not path.name.endswith(".tsv"):
         return statmaps.open_statmaps([path, *sorted(path.parent.glob("*_trials.tsv"))], asked)
+    if named_like(path, SESSION_BETAS):
+        raise UsageError(f"{path} is one of several files of a release", f"Give its folder, {path.parent}")
     raise UsageError(
         f"{path} is no file of precomputed responses of a known format",
         f"Give a file or folder of {_FORMATS}",

@@ -17,6 +17,7 @@ from ..structures import BoolArray, FloatArray, Trials, VoxelSpace
 from .cifti import read_dscalar, read_dscalar_values
 from .matching import match_table
 from .names import NATIVE, natural_key
+from .sidecars import read_sidecar
 from .structures import Asked, Precomputed, VoxelChoice
 from .tables import MISSING, read_tsv
 from .trial_voxels import restrict_to_rois
@@ -96,7 +97,7 @@ def open_statmaps(paths: Sequence[Path], asked: Asked) -> Precomputed:
         voxels=choice.voxels,
         files=tuple(path for file in series for path in (file.path, file.table)),
         masks=choice.masks,
-        source=f"{', '.join(file.path.name for file in series[:1])}{_more(series)}",
+        source=_source(series),
         notes=(*_trial_notes(asked, present, sum(int((~rows).sum()) for rows in kept)), *choice.notes),
         missing=_missing(asked.trials, ~present),
         read=partial(read, files, choice.voxels),
@@ -252,5 +253,11 @@ def _missing(trials: Trials, absent: BoolArray) -> pd.DataFrame:
     return trials.table.loc[absent, columns].assign(reason=_NOT_THERE).reset_index(drop=True)
 
 
-def _more(series: Sequence[_Series]) -> str:
-    return f" and {len(series) - 1} more" if len(series) > 1 else ""
+def _source(series: Sequence[_Series]) -> str:
+    """The first file's name, how many there are, and the estimator that its sidecar names."""
+    first = series[0].path
+    more = f" and {len(series) - 1} more" if len(series) > 1 else ""
+    sidecar = first.with_name(f"{first.name.split('.')[0]}.json")
+    estimator = read_sidecar(sidecar).get("Estimator") if sidecar.is_file() else None
+    by = f", estimated by {estimator}" if isinstance(estimator, str) else ""
+    return f"{first.name}{more}{by}"

@@ -156,6 +156,12 @@ def test_a_missing_session_and_a_missing_list_are_named(precomputed, release):
         precomputed(folder)
 
 
+def test_one_file_of_a_release_is_answered_with_its_folder(precomputed, release):
+    folder, _ = release
+    with pytest.raises(UsageError, match=f"Give its folder, {folder}"):
+        precomputed(session_file(folder))
+
+
 def test_betas_off_the_grid_of_the_masks_are_refused(bare, precomputed, release):
     folder, betas = release
     moved = np.array(bare.volume.__defaults__[0])

@@ -87,6 +87,7 @@ def test_our_own_responses_come_back_as_they_were_written(ours, precomputed, of_
     assert read.voxels.roi_names == NAMES
     assert read.voxels.space == "T1w"
     assert read.notes == ()
+    assert read.source.endswith("_statmap.dscalar.nii, estimated by lsa")
     assert [path.name.split("_")[-1] for path in read.files] == ["statmap.dscalar.nii", "trials.tsv"]
 
 
