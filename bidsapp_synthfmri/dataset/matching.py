@@ -83,13 +83,13 @@ def require_names(path: Path, names: Sequence[str], rows: IntArray, trials: Tria
             )
 
 
-def match_table(path: Path, table: pd.DataFrame, trials: Trials) -> IntArray:
+def match_table(table: pd.DataFrame, trials: Trials) -> IntArray:
     """Trial of each row of a table of trials, which may lack some but not add or move any.
 
     Parameters
     ----------
-    path : the table's file
-    table : ``session``, ``run`` (str), ``onset`` (seconds, within a millisecond) and ``stimulus``
+    table : ``session``, ``run`` (str), ``onset`` (seconds, within a millisecond) and ``stimulus``; and
+        ``where`` the row stands, in words
     trials : of the events
 
     Returns
@@ -110,7 +110,7 @@ def match_table(path: Path, table: pd.DataFrame, trials: Trials) -> IntArray:
         if position is None or position < following or (complete and position != number):
             there = said(trials, following) if following < len(trials) else "no further trial"
             raise InputMalformedError(
-                f"Row {number + 1} of {path} is {_words(*row)}, and the events have {there} there", _REMEDY
+                f"{table['where'].iloc[number]} is {_words(*row)}, and the events have {there} there", _REMEDY
             )
         found.append(position)
     return np.array(found, dtype=np.int64)

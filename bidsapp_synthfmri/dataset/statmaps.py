@@ -84,7 +84,7 @@ def open_statmaps(paths: Sequence[Path], asked: Asked) -> Precomputed:
     tables = [_read_table(file) for file in series]
     kept = [_of_sessions(table, asked) for table in tables]
     table = pd.concat([table[rows] for table, rows in zip(tables, kept, strict=True)], ignore_index=True)
-    positions = match_table(series[0].table, table, asked.trials)
+    positions = match_table(table, asked.trials)
     present = np.isin(np.arange(len(asked.trials)), positions)
     files = [
         VolumeFile(file.path, np.flatnonzero(rows).astype(np.int64))
@@ -173,7 +173,7 @@ def _only_table(path: Path, tables: Sequence[Path]) -> Path:
 
 
 def _read_table(series: _Series) -> pd.DataFrame:
-    """``session``, ``run``, ``onset`` and ``stimulus`` of each map."""
+    """``session``, ``run``, ``onset`` and ``stimulus`` of each map, and ``where`` its row stands."""
     table = read_tsv(series.table)
     lacking = [name for name in ("onset", "stimulus") if name not in table]
     if lacking:
@@ -201,6 +201,7 @@ def _read_table(series: _Series) -> pd.DataFrame:
             "run": _labels(table, "run", "run", entities),
             "onset": onset.astype(float),
             "stimulus": table["stimulus"],
+            "where": [f"Row {row + 1} of {series.table}" for row in range(len(table))],
         }
     )
 

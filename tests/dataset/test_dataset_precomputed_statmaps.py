@@ -249,6 +249,13 @@ def test_one_file_a_session_is_one_series(bare, precomputed, tmp_path):
     inside = tuple(read.voxels.ijk.T)
     np.testing.assert_array_equal(read.read(), np.concatenate([values[1][inside].T, values[0][inside].T]))
     assert len(precomputed(folder, sessions=("02",)).read()) == 4
+    path = folder / "ses-02" / "sub-A1_ses-02_task-scenes_space-T1w_desc-betas_trials.tsv"
+    path.write_text(path.read_text().replace("picture3", "picture0", 1))
+    for sessions in ((), ("02",)):
+        with pytest.raises(
+            InputMalformedError, match=r"Row 2 of .*ses-02.*_trials.tsv is .* picture0.jpg, and"
+        ):
+            precomputed(folder, sessions=sessions)
 
 
 def test_another_series_is_not_mixed_in(bare, ours, precomputed, tmp_path):
