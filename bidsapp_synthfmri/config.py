@@ -13,6 +13,7 @@ from typing import Any
 import tomli_w
 
 from .errors import UsageError
+from .response_files import content_identity
 
 LEVELS = ("participant", "group")
 # Those that choose by all runs together.
@@ -58,7 +59,8 @@ class RunConfig:
     rois : ROI names, with or without hemisphere; empty means all there are
     space : space of the preprocessed BOLD; None means the one that all runs share
     stimulus_column : events column that names the picture
-    responses : single-trial estimator, ``lsa``, ``lss`` or ``tr34``
+    responses : single-trial estimator, a rung of the ladder ``tr34`` to ``hrf-denoise-ridge``; or the path of
+        precomputed responses
     confounds : strategies of dataset/strategies.py, columns, or patterns of columns; their union is taken
     fd_threshold : mm of framewise displacement above which a volume takes no part in any fit; None keeps all
     min_ncsnr : voxels below this noise-ceiling signal-to-noise ratio are left out; None keeps all
@@ -115,7 +117,6 @@ class RunConfig:
         problems: list[tuple[str, str]] = []
         for name, value, allowed in (
             ("analysis level", self.level, LEVELS),
-            ("--responses", self.responses, ESTIMATORS),
             ("--device", self.device, DEVICES),
         ):
             if value not in allowed:
@@ -128,12 +129,13 @@ class RunConfig:
             problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
         if self.labels is not None and self.label_column is not None:
             problems.append(("--labels and --label-column were both given", "Give one of them"))
-        problems += self._response_problems()
+        problems += self._threshold_problems()
+        problems += self._responses_problems()
         problems += self._name_problems()
         problems += self._folder_problems()
         return problems
 
-    def _response_problems(self) -> list[tuple[str, str]]:
+    def _threshold_problems(self) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []
         if not self.confounds:
             problems.append(
@@ -144,6 +146,23 @@ class RunConfig:
         if self.min_ncsnr is not None and not 0 <= self.min_ncsnr < math.inf:
             problems.append((f"--min-ncsnr is {self.min_ncsnr}", "Give 0 or more"))
         return problems
+
+    def _responses_problems(self) -> list[tuple[str, str]]:
+        path = self.precomputed
+        if path is None:
+            return []
+        if not self.responses or not (path.exists() or path.is_symlink()):
+            estimators = ", ".join(ESTIMATORS)
+            problem = f"--responses {self.responses!r} is no estimator ({estimators}) and no path that exists"
+            return [(problem, "Name an estimator, or give the path of precomputed responses")]
+        given, output = path.resolve(), self.output_dir.resolve()
+        if given.is_relative_to(output) or output.is_relative_to(given):
+            problem = f"--responses {path} and OUTPUT_DIR {self.output_dir} lie one in the other"
+            return [(problem, "Give an OUTPUT_DIR of its own: a run must not read what it writes")]
+        if self.fd_threshold is not None or self.confounds != DEFAULT_CONFOUNDS:
+            problem = f"--responses {path} are estimated already: no confounds or volumes can be left out"
+            return [(problem, "Leave out --confounds and --fd-threshold, or name an estimator")]
+        return []
 
     def _name_problems(self) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []
@@ -176,6 +195,11 @@ class RunConfig:
         return problems
 
     @property
+    def precomputed(self) -> Path | None:
+        """Where precomputed responses lie; None where an estimator is named."""
+        return None if self.responses in ESTIMATORS else Path(self.responses)
+
+    @property
     def work_folder(self) -> Path:
         """The work directory in force."""
         if self.work_dir is not None:
@@ -191,9 +215,14 @@ class RunConfig:
         return self.stimuli_dir if self.stimuli_dir is not None else self.bids_dir / "stimuli"
 
     def science(self) -> dict[str, Any]:
-        """The options that change results, as plain values; image sets by name, wherever they lie."""
+        """The options that change results, as plain values.
+
+        Image sets go by name and precomputed responses by ``content_identity``, wherever they lie.
+        """
         left_out = _NOT_SCIENCE | (_OF_THE_GROUP if self.level == "participant" else frozenset())
         values = {key: value for key, value in self.to_dict().items() if key not in left_out}
+        if self.precomputed is not None:
+            values["responses"] = content_identity(self.precomputed)
         return {**values, "images": [name for name, _ in self.images]}
 
     def content_hash(self) -> str:

@@ -112,10 +112,10 @@ def model_options(function: Decorated) -> Decorated:
         [
             click.option(
                 "--responses",
-                type=click.Choice(ESTIMATORS),
                 default="lsa",
                 show_default=True,
-                help="Single-trial estimator.",
+                metavar=f"{{{','.join(ESTIMATORS)},PATH}}",
+                help="Single-trial estimator, or the file or folder of precomputed responses.",
             ),
             click.option(
                 "--confounds",

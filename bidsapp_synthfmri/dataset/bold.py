@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -55,13 +56,36 @@ def read_bold_and_pool(
     require_grid(
         run.bold, grid_of(run.bold, image), Grid(voxels.shape, voxels.affine), "the participant's first run"
     )
-    wanted = [voxels.ijk] if pool is None else [voxels.ijk, pool]
-    # NIfTI stores the first dimension fastest.
-    offsets = [np.ravel_multi_index(tuple(ijk.T), voxels.shape, order="F") for ijk in wanted]
-    with reading(run.bold), open_stream(run.bold) as file:
-        series, *second = _gather(image, file, offsets)
-        read_to_checksum(file)
+    series, *second = read_series(run.bold, image, [voxels.ijk] if pool is None else [voxels.ijk, pool])
     return series, second[0] if second else None
+
+
+def read_series(path: Path, image: Any, wanted: Sequence[IntArray]) -> list[FloatArray]:
+    """A four-dimensional image at each of several sets of voxels, unpacked once, a volume at a time.
+
+    Parameters
+    ----------
+    path : the image's file
+    image : opened, not read
+    wanted : (n_voxels, 3) indices each
+
+    Returns
+    -------
+    (n_volumes, n_voxels) float32 for each set
+
+    Raises
+    ------
+    InputMalformedError : truncated or damaged
+    """
+    # NIfTI stores the first dimension fastest.
+    offsets = [np.ravel_multi_index(tuple(ijk.T), image.shape[:3], order="F") for ijk in wanted]
+    found = [np.empty((image.shape[3], len(places)), dtype=np.float32) for places in offsets]
+    with reading(path), open_stream(path) as file:
+        for volume, values in enumerate(volumes(image, file)):
+            for series, places in zip(found, offsets, strict=True):
+                _take(values, places, image.dataobj, series[volume])
+        read_to_checksum(file)
+    return found
 
 
 def n_volumes(run: RunFiles) -> int:
@@ -88,17 +112,13 @@ def require_series(run: RunFiles, image: Any) -> None:
         )
 
 
-def _gather(image: Any, file: BinaryIO, offsets: Sequence[IntArray]) -> list[FloatArray]:
-    """The series at each set of offsets into a volume: (n_volumes, n_offsets) each."""
+def volumes(image: Any, file: BinaryIO) -> Iterator[Any]:
+    """Every volume's values as stored, first dimension fastest, from front to back."""
     stored = image.dataobj
-    n_values, n_volumes = int(np.prod(image.shape[:3])), int(image.shape[3])
-    found = [np.empty((n_volumes, len(places)), dtype=np.float32) for places in offsets]
+    n_bytes = int(np.prod(image.shape[:3])) * stored.dtype.itemsize
     read_whole(file, stored.offset)
-    for volume in range(n_volumes):
-        values = np.frombuffer(read_whole(file, n_values * stored.dtype.itemsize), stored.dtype)
-        for series, places in zip(found, offsets, strict=True):
-            _take(values, places, stored, series[volume])
-    return found
+    for _ in range(int(image.shape[3])):
+        yield np.frombuffer(read_whole(file, n_bytes), stored.dtype)
 
 
 def _take(values: Any, places: IntArray, stored: Any, row: FloatArray) -> None:

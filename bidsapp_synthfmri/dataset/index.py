@@ -15,9 +15,9 @@ from .annex import require_content
 from .confounds import needs_table, no_confounds
 from .filters import choose_sessions, choose_task, in_sessions, of_task
 from .names import NamedFile, derivative_files, natural_key, raw_files, roi_name, space_of
-from .runs import ChosenFiles, TaskFiles, choose_space, collect_runs
+from .runs import ChosenFiles, TaskFiles, choose_space, collect_events, collect_runs, known_space
 from .sidecars import repetition_time, stated
-from .structures import ParticipantFiles, RoiFile, RunFiles
+from .structures import ParticipantEvents, ParticipantFiles, RoiFile, RunFiles
 
 _PARTICIPANT = re.compile(r"sub-([a-zA-Z0-9+]+)")
 
@@ -77,6 +77,53 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     The index is built in memory each time, from one participant's folders and without reading
     sidecars that no run needs: that takes a second or two, writes nothing and cannot be out of date.
     """
+    files, derived = _task_files(config, participant)
+    space = choose_space(files, config.space)
+    chosen = collect_runs(files, space)
+    with_confounds = needs_table(config.confounds, config.fd_threshold)
+    if not with_confounds:
+        chosen = tuple(replace(run, confounds=None) for run in chosen)
+    rois = () if files.is_on_surface(space) else _roi_files(derived, space)
+    _require_files(chosen, rois, files.bids_dir)
+    runs = tuple(_run_files(files, run) for run in chosen)
+    if with_confounds:
+        _require_confounds(runs)
+    return ParticipantFiles(files.participant, files.task, space, runs, rois)
+
+
+def index_events(config: RunConfig, participant: str) -> ParticipantEvents:
+    """The events of one participant, all with content; and the ROI masks, as they are named.
+
+    Parameters
+    ----------
+    config : folders and filters
+    participant : label, with or without ``sub-``
+
+    Returns
+    -------
+    runs of one task, and the ROI masks of every space; BOLD, brain masks and confounds need not be there
+
+    Raises
+    ------
+    NothingMatchedError : no such participant, session or task
+    UsageError : several tasks could be meant
+    InputMissingError : a run without events, or a derivative's folder that is not there
+    ContentAbsentError : events are git-annex links without content
+    InputMalformedError : the dataset's description cannot be used, or two events files apply to a run
+    """
+    files, derived = _task_files(config, participant)
+    runs = collect_events(files)
+    _require_paths([run.events for run in runs], files.bids_dir)
+    rois = sorted(
+        (RoiFile(name, file.path, file.get("space")) for file in derived if (name := roi_name(file))),
+        key=lambda roi: (roi.name, roi.path),
+    )
+    space = known_space(files, config.space, {roi.space for roi in rois if roi.space})
+    return ParticipantEvents(files.participant, files.task, space, runs, tuple(rois))
+
+
+def _task_files(config: RunConfig, participant: str) -> tuple[TaskFiles, tuple[NamedFile, ...]]:
+    """The participant's files of the task; and all derived ones, ROI masks among them."""
     (label,) = list_participants(config.bids_dir, [participant])
     bids_dir = config.bids_dir.absolute()
     roots = _derivative_roots(config, label)
@@ -86,17 +133,7 @@ def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
     derived = in_sessions(chain.from_iterable(derivative_files(root, label) for root in roots), sessions)
     task = choose_task(config, label, raw)
     files = TaskFiles(label, task, bids_dir, roots, of_task(raw, task), of_task(derived, task))
-    space = choose_space(files, config.space)
-    chosen = collect_runs(files, space)
-    with_confounds = needs_table(config.confounds, config.fd_threshold)
-    if not with_confounds:
-        chosen = tuple(replace(run, confounds=None) for run in chosen)
-    rois = () if files.is_on_surface(space) else _roi_files(derived, space)
-    _require_files(chosen, rois, bids_dir)
-    runs = tuple(_run_files(files, run) for run in chosen)
-    if with_confounds:
-        _require_confounds(runs)
-    return ParticipantFiles(label, task, space, runs, rois)
+    return files, derived
 
 
 def _require_dataset(bids_dir: Path) -> None:
@@ -151,7 +188,11 @@ def _require_files(chosen: Sequence[ChosenFiles], rois: Sequence[RoiFile], bids_
         )
         for run in chosen
     )
-    paths = list(dict.fromkeys((*(file.path for file in named if file), *(roi.path for roi in rois))))
+    _require_paths([*(file.path for file in named if file), *(roi.path for roi in rois)], bids_dir)
+
+
+def _require_paths(named: Sequence[Path], bids_dir: Path) -> None:
+    paths = list(dict.fromkeys(named))
     require_content(paths, bids_dir)
     dangling = [path for path in paths if not path.is_file()]
     if dangling:

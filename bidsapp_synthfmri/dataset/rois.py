@@ -9,11 +9,12 @@ import numpy as np
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, UsageError
 from ..structures import BoolArray, IntArray, Space, SurfaceSpace, VoxelSpace, without_hemisphere
 from .names import roi_alias
-from .structures import ParticipantFiles, RoiFile
+from .structures import ParticipantEvents, ParticipantFiles, RoiFile
 from .surfaces import read_surface_space
 from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
 
 N_POOL = 10_000
+_MORE_MASKS = "give the derivative that has the masks with --derivatives"
 
 
 def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> Space:
@@ -36,20 +37,46 @@ def read_voxel_space(files: ParticipantFiles, rois: Sequence[str]) -> Space:
     UsageError : several masks of one name
     InputMalformedError : a mask off the BOLD's grid, or no voxel at all
     """
-    chosen = _choose(files, rois)
     if files.runs[0].bold_right is not None:
+        choose_rois([], rois, f"sub-{files.participant} has no ROI mask on surfaces", "leave --roi out")
         return read_surface_space(files)
     first = files.runs[0].bold
     grid = grid_of(first, open_volume(first))
+    masked = masked_space(files, rois, grid, "the BOLD")
+    if masked is None:
+        return space_of_masks(files.space, grid, (), _common_brain(files, grid)[np.newaxis])
+    return masked
+
+
+def masked_space(
+    files: ParticipantEvents, rois: Sequence[str], grid: Grid, reference: str
+) -> VoxelSpace | None:
+    """The voxels of the ROI masks of ``files.space``; None where there are none and none is asked for.
+
+    Parameters
+    ----------
+    files, rois : see ``read_voxel_space``
+    grid : where the masks must lie
+    reference : whose grid that is, for messages
+
+    Raises
+    ------
+    NothingMatchedError, UsageError, InputMalformedError : see ``read_voxel_space``
+    """
+    there = files.masks
+    holder = f"sub-{files.participant}"
+    positions = choose_rois([roi.name for roi in there], rois, f"{holder} has no ROI mask", _MORE_MASKS)
+    chosen = [there[position] for position in positions]
+    _refuse_several(chosen)
     if not chosen:
-        return _space(files, grid, (), _common_brain(files, grid)[np.newaxis])
-    masks = np.stack([_mask_on_grid(roi, grid) for roi in chosen])  # (n_rois, x, y, z)
+        return None
+    masks = np.stack([_mask_on_grid(roi, grid, reference) for roi in chosen])  # (n_rois, x, y, z)
     if not masks.any():
         raise InputMalformedError(
             f"No voxel is greater than 0 in {', '.join(roi.path.name for roi in chosen)}",
             "Fetch or make the masks again, or choose others with --roi",
         )
-    return _space(files, grid, tuple(roi.name for roi in chosen), masks)
+    return space_of_masks(files.space, grid, tuple(roi.name for roi in chosen), masks)
 
 
 def read_pool(files: ParticipantFiles, voxels: Space) -> IntArray | None:
@@ -80,17 +107,56 @@ def read_pool(files: ParticipantFiles, voxels: Space) -> IntArray | None:
     return np.asarray(ijk[kept])
 
 
-def _choose(files: ParticipantFiles, rois: Sequence[str]) -> tuple[RoiFile, ...]:
+def choose_rois(there: Sequence[str], rois: Sequence[str], lacking: str, otherwise: str) -> tuple[int, ...]:
+    """Positions of the ROIs asked for, by either spelling and with or without hemisphere.
+
+    Parameters
+    ----------
+    there : names of the ROIs that are there
+    rois : names asked for; empty means all
+    lacking : the message's beginning, such as ``sub-X has no ROI mask``
+    otherwise : what can be done besides choosing others
+
+    Raises
+    ------
+    NothingMatchedError : a name that none has
+    """
     wanted = [roi_alias(name) for name in rois]
-    known = {name for roi in files.rois for name in _names_of(roi)}
+    names_of = [{name, without_hemisphere(name)} for name in there]
+    known = set().union(*names_of)
     unknown = [given for given, name in zip(rois, wanted, strict=True) if name not in known]
     if unknown:
-        there = ", ".join(roi.name for roi in files.rois) or "none"
         raise NothingMatchedError(
-            f"sub-{files.participant} has no ROI mask named {', '.join(unknown)}; there are: {there}",
-            "Choose among them with --roi, or give the derivative that has the masks with --derivatives",
+            f"{lacking} named {', '.join(unknown)}; there are: {', '.join(there) or 'none'}",
+            f"Choose among them with --roi, or {otherwise}",
         )
-    chosen = tuple(roi for roi in files.rois if not wanted or _names_of(roi) & set(wanted))
+    return tuple(
+        position for position, names in enumerate(names_of) if not wanted or not names.isdisjoint(wanted)
+    )
+
+
+def space_of_masks(space: str, grid: Grid, names: tuple[str, ...], masks: BoolArray) -> VoxelSpace:
+    """The voxels in any of some masks.
+
+    Parameters
+    ----------
+    space : label
+    grid : of the masks
+    names : of the first of the masks; those that follow give voxels but are no ROI
+    masks : (n_masks, x, y, z)
+    """
+    ijk = np.argwhere(masks.any(axis=0)).astype(np.int64)
+    return VoxelSpace(
+        ijk=ijk,
+        affine=grid.affine,
+        shape=grid.shape,
+        roi_names=names,
+        membership=masks[: len(names), ijk[:, 0], ijk[:, 1], ijk[:, 2]],
+        space=space,
+    )
+
+
+def _refuse_several(chosen: Sequence[RoiFile]) -> None:
     names = [roi.name for roi in chosen]
     for name in names:
         if names.count(name) > 1:
@@ -98,16 +164,11 @@ def _choose(files: ParticipantFiles, rois: Sequence[str]) -> tuple[RoiFile, ...]
             raise UsageError(
                 f"ROI {name} has several masks: {paths}", "Give the derivative to use with --derivatives"
             )
-    return chosen
 
 
-def _names_of(roi: RoiFile) -> set[str]:
-    return {roi.name, without_hemisphere(roi.name)}
-
-
-def _mask_on_grid(roi: RoiFile, grid: Grid) -> BoolArray:
+def _mask_on_grid(roi: RoiFile, grid: Grid, reference: str) -> BoolArray:
     own, mask = read_mask(roi.path)
-    require_grid(roi.path, own, grid, "the BOLD")
+    require_grid(roi.path, own, grid, reference)
     return mask
 
 
@@ -130,15 +191,3 @@ def _shared_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
         require_grid(run.brain_mask, own, grid, "the BOLD")
         brain &= mask
     return brain
-
-
-def _space(files: ParticipantFiles, grid: Grid, names: tuple[str, ...], masks: BoolArray) -> VoxelSpace:
-    ijk = np.argwhere(masks.any(axis=0)).astype(np.int64)
-    return VoxelSpace(
-        ijk=ijk,
-        affine=grid.affine,
-        shape=grid.shape,
-        roi_names=names,
-        membership=masks[: len(names), ijk[:, 0], ijk[:, 1], ijk[:, 2]],
-        space=files.space,
-    )

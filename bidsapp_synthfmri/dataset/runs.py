@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from .names import (
     space_of,
 )
 from .sidecars import applicable, by_folder, specificity
+from .structures import RunEvents
 
 _RUN_ENTITIES = ("session", "acquisition", "ceagent", "reconstruction", "direction", "run")
 _ECHO_OR_PART = frozenset({"echo", "part"})
@@ -133,6 +134,17 @@ def choose_space(files: TaskFiles, space: str | None) -> str:
     return shared[0]
 
 
+def known_space(files: TaskFiles, space: str | None, of_masks: Collection[str]) -> str:
+    """The space asked for, else the only one that preprocessed BOLD, or that ROI masks, have.
+
+    ``native`` where that leaves it open; ``of_masks`` are the spaces that names of ROI masks state.
+    """
+    if space is not None:
+        return space.removeprefix("space-")
+    of_bold = {space_of(file) for file in filter(is_preprocessed_bold, files.derived)}
+    return next((next(iter(spaces)) for spaces in (of_bold, of_masks) if len(spaces) == 1), NATIVE)
+
+
 def collect_runs(files: TaskFiles, space: str) -> tuple[ChosenFiles, ...]:
     """The files of every run of the task, in order of session and run.
 
@@ -144,17 +156,32 @@ def collect_runs(files: TaskFiles, space: str) -> tuple[ChosenFiles, ...]:
     InputMissingError : a run without events, preprocessed BOLD or brain mask, with the file expected
     UsageError : several files for one
     """
-    keys = _run_keys(files)
-    shared = Counter((key[0], key[-1]) for key in keys)
+    return tuple(_collect(files, key, space, run) for key, run in _labelled(files))
+
+
+def collect_events(files: TaskFiles) -> tuple[RunEvents, ...]:
+    """The events of every run of the task, in order of session and run; no BOLD need be there.
+
+    Raises
+    ------
+    InputMissingError : a run, named by a BOLD file, without events
+    """
     return tuple(
-        _collect(files, key, space, key[-1] if shared[key[0], key[-1]] == 1 else _spelt_out(key))
-        for key in keys
+        RunEvents(files.participant, key[0], files.task, run, _only_events(files, key).path)
+        for key, run in _labelled(files)
     )
 
 
 def run_key(file: NamedFile) -> RunKey:
     """Labels of the entities that tell the runs of a task apart."""
     return tuple(file.get(entity) for entity in _RUN_ENTITIES)
+
+
+def _labelled(files: TaskFiles) -> list[tuple[RunKey, str]]:
+    """Every run's key and its label, spelt out where ``run`` alone does not tell runs apart."""
+    keys = _run_keys(files)
+    shared = Counter((key[0], key[-1]) for key in keys)
+    return [(key, key[-1] if shared[key[0], key[-1]] == 1 else _spelt_out(key)) for key in keys]
 
 
 def _run_keys(files: TaskFiles) -> list[RunKey]:

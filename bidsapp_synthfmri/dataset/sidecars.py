@@ -65,7 +65,7 @@ def stated(sidecars: Iterable[NamedFile], field: str) -> float | None:
     """
     value = None
     for sidecar in sidecars:
-        content = _load(sidecar.path)
+        content = read_sidecar(sidecar.path)
         if field in content:
             value = content[field]
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -126,7 +126,13 @@ def _header_repetition_time(bold: Path) -> float | None:
     return float(zooms[3]) * _SECONDS[unit]
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """A sidecar's fields.
+
+    Raises
+    ------
+    InputMalformedError : not a JSON object
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

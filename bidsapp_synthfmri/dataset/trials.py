@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import InputMalformedError
 from ..structures import Trials
-from .structures import ParticipantFiles, RunFiles
+from .structures import ParticipantEvents, RunEvents
 from .tables import MISSING, column_names, read_tsv
 
 _OWN_COLUMNS = ("session", "run", "onset", "duration", "stimulus")
@@ -33,7 +33,7 @@ class TrialsRead:
     skipped_rows: int
 
 
-def read_trials(files: ParticipantFiles, stimulus_column: str) -> TrialsRead:
+def read_trials(files: ParticipantEvents, stimulus_column: str) -> TrialsRead:
     """Every presentation of a picture to a participant.
 
     Parameters
@@ -77,7 +77,7 @@ def no_stimulus_column(path: Path, columns: tuple[str, ...], wanted: str) -> Inp
     )
 
 
-def _read_run(run: RunFiles, stimulus_column: str) -> tuple[pd.DataFrame, int]:
+def _read_run(run: RunEvents, stimulus_column: str) -> tuple[pd.DataFrame, int]:
     events = read_tsv(run.events)
     if stimulus_column not in events:
         raise no_stimulus_column(run.events, column_names(events), stimulus_column)

@@ -67,8 +67,9 @@ def reading(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise InputMissingError(f"{path} may not be read", "Grant permission to read it") from error
     except _DAMAGE as error:
+        detail = " ".join(str(error).split())  # nibabel breaks lines
         raise InputMalformedError(
-            f"{path} cannot be read, it is truncated or damaged ({error})", "Fetch or make the file again"
+            f"{path} cannot be read, it is truncated or damaged ({detail})", "Fetch or make the file again"
         ) from error
 
 

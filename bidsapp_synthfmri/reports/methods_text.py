@@ -62,14 +62,11 @@ def references(summary: Json) -> tuple[str, ...]:
 
 
 def _responses(summary: Json) -> str:
-    estimator = str(summary.get("responses", ""))
     parts = [
         f"Responses to {counted(summary.get('n_trials'), 'presentation')} of"
         f" {counted(summary.get('n_stimuli'), 'image')} (task {summary.get('task')};"
         f" {counted(len(summary.get('sessions', [])) or 1, 'session')},"
-        f" {counted(summary.get('n_runs'), 'run')}) were estimated for single trials in"
-        f" {counted(summary.get('n_voxels'), 'voxel')} of the preprocessed data in space"
-        f" {summary.get('space')}: {_ESTIMATORS.get(estimator, estimator)}."
+        f" {counted(summary.get('n_runs'), 'run')}) {_origin(summary)}."
     ]
     confounds = [str(name) for name in summary.get("confounds", [])]
     drifts = "Slow drifts (cosines, high-pass 1/128 Hz)"
@@ -93,6 +90,17 @@ def _responses(summary: Json) -> str:
             " repeated presentations, those of test images among them."
         )
     return " ".join(parts)
+
+
+def _origin(summary: Json) -> str:
+    estimator = str(summary.get("responses", ""))
+    voxels = counted(summary.get("n_voxels"), "voxel")
+    if "precomputed" in summary:
+        return f"in {voxels} were precomputed, not estimated here: {summary['precomputed']}"
+    return (
+        f"were estimated for single trials in {voxels} of the preprocessed data in space"
+        f" {summary.get('space')}: {_ESTIMATORS.get(estimator, estimator)}"
+    )
 
 
 def _encoder(summary: Json) -> str:

@@ -48,7 +48,7 @@ def data_facts(summary: Json) -> tuple[Fact, ...]:
         Fact("Test set", _text(summary.get("test_rule"))),
         Fact("Cross-validation folds", _text(summary.get("folds"))),
         Fact("Confounds projected out", listed(confounds)),
-        Fact("Response estimator", _estimator(summary.get("responses"))),
+        Fact("Response estimator", _estimator(summary)),
         Fact("Unit of responses", _unit(summary.get("unit"))),
     ]
     if extra:
@@ -129,7 +129,10 @@ def _text(value: object) -> str:
     return MISSING if value is None or value == "" else str(value)
 
 
-def _estimator(name: object) -> str:
+def _estimator(summary: Json) -> str:
+    name = summary.get("responses")
+    if "precomputed" in summary:
+        return f"precomputed: {summary['precomputed']}"
     known = {
         "lsa": "least squares all (lsa)",
         "lss": "least squares separate (lss)",

@@ -15,6 +15,7 @@ from .runs import EstimableRun
 
 Allocate = Callable[[tuple[int, int]], FloatArray]
 
+PRECOMPUTED = "precomputed"
 _BATCH_VALUES = 2**24
 _REASONS = {
     "tr34": "no volume used lies 4-8 s after its onset",
@@ -74,22 +75,60 @@ def finish(estimate: Estimate, trials: Trials, voxels: Space) -> Responses:
     InputMalformedError : a session has a single trial, or no voxel is usable in every run
     """
     kept = kept_trials(estimate.runs, trials)
-    remaining = trials.take(kept)
-    _require_pairs(remaining)
-    usable = estimate.usable & zscore_within(estimate.values, remaining.session_index)
+    described = _described(estimate, trials, kept)
+    return _standardised(
+        estimate.values, estimate.usable, trials.take(kept), voxels, estimate.estimator, described
+    )
+
+
+def standardise_precomputed(
+    values: FloatArray, trials: Trials, voxels: Space, estimation: Estimation
+) -> Responses:
+    """Responses that others computed, z-scored within session.
+
+    Parameters
+    ----------
+    values : (n_trials, n_voxels), in any unit; left as they are
+    trials, voxels : rows and columns
+    estimation : what is known of how they came about
+
+    Returns
+    -------
+    Responses in unit ``z``; voxels that are not finite, or constant in a session, are left out and counted
+
+    Raises
+    ------
+    InputMalformedError : no voxel is usable; a session has fewer than two trials
+    """
+    usable: BoolArray = np.asarray(np.isfinite(values).all(axis=0), dtype=np.bool_)
+    scored = np.where(usable, values, np.float32(0))
+    return _standardised(scored, usable, trials, voxels, PRECOMPUTED, estimation)
+
+
+def _standardised(
+    values: FloatArray,
+    usable: BoolArray,
+    trials: Trials,
+    voxels: Space,
+    estimator: str,
+    described: Estimation,
+) -> Responses:
+    """Usable voxels that vary in every session, z-scored in place; the others counted."""
+    _require_pairs(trials)
+    usable = usable & zscore_within(values, trials.session_index)
     if not usable.any():
         raise InputMalformedError(
             f"None of the {len(usable)} voxels of the masks is usable in every run",
             "Check the runs' signal; leave out bad sessions with --session-label",
         )
     return Responses(
-        values=estimate.values if usable.all() else estimate.values[:, usable],
-        trials=remaining,
+        values=values if usable.all() else values[:, usable],
+        trials=trials,
         voxels=voxels.take(usable),
-        estimator=estimate.estimator,
+        estimator=estimator,
         unit="z",
         dropped_voxels=int((~usable).sum()),
-        estimation=_described(estimate, trials, kept, usable),
+        estimation=described.take_voxels(usable),
     )
 
 
@@ -121,7 +160,7 @@ def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> BoolArray:
     return varying
 
 
-def _described(estimate: Estimate, trials: Trials, kept: BoolArray, usable: BoolArray) -> Estimation:
+def _described(estimate: Estimate, trials: Trials, kept: BoolArray) -> Estimation:
     choices = estimate.choices
     dropped = trials.table.loc[~kept, ["session", "run", "onset", "stimulus"]]
     n_cut = sum(run.n_cut for run in estimate.runs)
@@ -131,8 +170,6 @@ def _described(estimate: Estimate, trials: Trials, kept: BoolArray, usable: Bool
         dropped_trials=dropped.assign(reason=_REASONS.get(choices.asked, _REASONS[""])),
         n_volumes=sum(run.n_volumes for run in estimate.runs),
         n_censored=sum(run.n_volumes - len(run.design.times) for run in estimate.runs),
-        hrf_index=None if choices.hrf_index is None else choices.hrf_index[usable],
-        fraction=None if choices.fraction is None else choices.fraction[usable],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from ..config import RunConfig
 from ..dataset.bold import n_volumes, read_bold_and_pool
 from ..dataset.confounds import ConfoundTable, read_all_confounds
 from ..dataset.index import index_participant
+from ..dataset.precomputed import read_precomputed
 from ..dataset.rois import read_pool, read_voxel_space
 from ..dataset.stimuli import read_image_folder, resolve_stimuli
-from ..dataset.structures import ParticipantFiles, RunFiles
+from ..dataset.structures import ParticipantEvents, ParticipantFiles, Precomputed, RunEvents, RunFiles
 from ..dataset.trials import read_trials
 from ..errors import InputMalformedError
 from ..responses import RunData
@@ -37,22 +38,38 @@ class ParticipantInputs:
     skipped_rows : event rows without a picture
     stimuli : one image a distinct stimulus
     extra : the extra image sets
-    voxels : of the masks
+    voxels : of the masks, or of the precomputed responses
     nuisance : confounds and censored volumes of each run that holds trials, by the run's label
+    precomputed : responses that need no BOLD; None where they are to be estimated
     """
 
-    files: ParticipantFiles
+    files: ParticipantEvents
     trials: Trials
     skipped_rows: int
     stimuli: StimulusSet
     extra: tuple[StimulusSet, ...]
     voxels: Space
-    nuisance: dict[str, ConfoundTable]
+    nuisance: dict[str, ConfoundTable] = field(default_factory=dict)
+    precomputed: Precomputed | None = None
+
+    @property
+    def recorded_runs(self) -> tuple[RunFiles, ...]:
+        """Runs whose BOLD is read; none where the responses are precomputed."""
+        return self.files.runs if isinstance(self.files, ParticipantFiles) else ()
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """Files of the ROIs."""
+        if self.precomputed is not None:
+            return self.precomputed.masks
+        return tuple(roi.path for roi in self.files.rois)
 
     @property
     def runs_without_trials(self) -> tuple[str, ...]:
         """Names of the runs that show no picture."""
-        return tuple(run.label for run in self.files.runs if run.label not in self.nuisance)
+        tables = [self.trials.table, *([self.precomputed.missing] if self.precomputed else [])]
+        shown = {pair for table in tables for pair in zip(table["session"], table["run"], strict=True)}
+        return tuple(run.label for run in self.files.runs if (run.session, run.run) not in shown)
 
     @property
     def confounds(self) -> tuple[str, ...]:
@@ -62,8 +79,8 @@ class ParticipantInputs:
     @property
     def most_censored(self) -> tuple[str, ConfoundTable] | None:
         """The run that lost most volumes, and its confounds; None where none lost any."""
-        run = max(self.nuisance, key=lambda label: self.nuisance[label].n_censored)
-        return (run, self.nuisance[run]) if self.nuisance[run].n_censored else None
+        run = max(self.nuisance, key=lambda label: self.nuisance[label].n_censored, default=None)
+        return (run, self.nuisance[run]) if run is not None and self.nuisance[run].n_censored else None
 
     def runs(self, *, with_pool: bool = False, scratch: Path | None = None) -> RunStream:
         """Runs that hold trials, to be gone through once or, in a ``with`` block, several times.
@@ -73,8 +90,10 @@ class ParticipantInputs:
         with_pool : also read the voxels from which noise components may be taken
         scratch : folder for the runs' masked series, for those who go through them again
         """
-        shown = [run for run in self.files.runs if run.label in self.nuisance]
-        pool = read_pool(self.files, self.voxels) if with_pool else None
+        shown = [run for run in self.recorded_runs if run.label in self.nuisance]
+        pool = None
+        if with_pool and isinstance(self.files, ParticipantFiles):
+            pool = read_pool(self.files, self.voxels)
         reads = [partial(self._read_run, run, pool) for run in shown]
         for label in self.runs_without_trials:
             LOGGER.warning("%s shows no picture and was left out", label)
@@ -104,6 +123,8 @@ class ParticipantInputs:
 
 def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
     """Index one participant and read what is small; see the readers in dataset/ for errors."""
+    if config.precomputed is not None:
+        return _read_precomputed(config, config.precomputed, participant)
     files = index_participant(config, participant)
     read = read_trials(files, config.stimulus_column)
     shown = [run for run in files.runs if len(_rows_of(run, read.trials))]
@@ -118,7 +139,21 @@ def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
     )
 
 
-def _rows_of(run: RunFiles, trials: Trials) -> pd.DataFrame:
+def _read_precomputed(config: RunConfig, path: Path, participant: str) -> ParticipantInputs:
+    read = read_precomputed(config, path, participant)
+    trials = read.responses.trials
+    return ParticipantInputs(
+        files=replace(read.files, space=read.responses.voxels.space),
+        trials=trials,
+        skipped_rows=read.events.skipped_rows,
+        stimuli=resolve_stimuli(trials, config.stimuli_folder),
+        extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
+        voxels=read.responses.voxels,
+        precomputed=read.responses,
+    )
+
+
+def _rows_of(run: RunEvents, trials: Trials) -> pd.DataFrame:
     table = trials.table
     return table[(table["session"] == run.session) & (table["run"] == run.run)]
 

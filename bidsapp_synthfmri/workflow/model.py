@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import RunConfig
-from ..dataset.structures import ParticipantFiles
+from ..dataset.structures import ParticipantEvents
 from ..encoding import Encoder, EncoderFit, Folds, fit_encoder, make_folds
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
@@ -40,7 +40,7 @@ class FittedModel:
 
 def fit_model(
     config: RunConfig,
-    files: ParticipantFiles,
+    files: ParticipantEvents,
     responses: Responses,
     held_out: HeldOut,
     features: Features,
@@ -112,7 +112,7 @@ def _constant_columns(responses: Responses) -> pd.DataFrame:
 
 def _card(
     config: RunConfig,
-    files: ParticipantFiles,
+    files: ParticipantEvents,
     responses: Responses,
     training: tuple[str, ...],
     fit: EncoderFit,

@@ -24,8 +24,8 @@ from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..reports import Page, participant_page
-from ..responses import estimate_responses
-from ..structures import BoolArray, FloatArray, Json, Responses
+from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
+from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
@@ -75,8 +75,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         backbone = load_backbone(config.backbone, config.weights, config.layers, config.random_seed, device)
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
-    with watch.step("estimating single-trial responses"):
-        responses = _estimate(config, inputs, device)
+    responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
     with watch.step("measuring reliability"):
         measured = measure(config, participant, responses)
@@ -110,9 +109,22 @@ def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device
 def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
     """(n_trials,) the trials that have a response."""
     kept = np.ones(len(inputs.trials), dtype=bool)
-    if responses.estimation is not None:
+    if inputs.precomputed is None and responses.estimation is not None:
         kept[responses.estimation.dropped_trials.index] = False
     return kept
+
+
+def _responses(
+    config: RunConfig, inputs: ParticipantInputs, device: torch.device, watch: Stopwatch
+) -> Responses:
+    """Precomputed responses, or those estimated from BOLD."""
+    given = inputs.precomputed
+    if given is None:
+        with watch.step("estimating single-trial responses"):
+            return _estimate(config, inputs, device)
+    with watch.step("reading precomputed responses"):
+        estimation = Estimation(PRECOMPUTED, given.notes, given.missing)
+        return standardise_precomputed(given.read(), inputs.trials, inputs.voxels, estimation)
 
 
 def _fit(
@@ -172,14 +184,16 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
 
 
 def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
-    files, responses, model = computed.inputs.files, computed.responses, computed.model
-    derivatives = dict(config.derivatives)
+    responses, model = computed.responses, computed.model
+    derivatives = {**_responses_root(config), **dict(config.derivatives)}
     write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
-    bold = [bids_uri(path, links) for run in files.runs for path in run.bold_files]
-    masks = [bids_uri(roi.path, links) for roi in files.rois]
-    written.write_responses(writer, responses, np.array(computed.held_out.labels), bold)
+    given = computed.inputs.precomputed
+    recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
+    sources = [bids_uri(path, links) for path in (given.files if given else recorded)]
+    masks = [bids_uri(path, links) for path in computed.inputs.masks]
+    written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
     written.write_roi_dseg(writer, responses.voxels, masks)
     _write_reliability(writer, computed.measured, masks)
     _write_encoder(writer, model)
@@ -193,6 +207,14 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
         accounting=computed.evaluation.accounting.scores,
         reliability=computed.evaluation.reliability_table,
     )
+
+
+def _responses_root(config: RunConfig) -> dict[str, Path]:
+    """The folder of precomputed responses, by the name that BIDS URIs use for it."""
+    path = config.precomputed
+    if path is None:
+        return {}
+    return {"responses": path if path.is_dir() else path.absolute().parent}
 
 
 def _write_encoder(writer: Writer, model: FittedModel) -> None:

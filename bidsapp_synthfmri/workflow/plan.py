@@ -21,11 +21,12 @@ def describe_plan(config: RunConfig) -> str:
         inputs = read_inputs(config, participant)
         require_repeats(config, participant, inputs.trials)
         extra = "".join(f", {len(images)} images of {images.name}" for images in inputs.extra)
+        responses = f", precomputed responses: {inputs.precomputed.source}" if inputs.precomputed else ""
         lines.append(
             f"sub-{participant}: task {inputs.files.task}, space {inputs.files.space}, "
             f"{len(inputs.files.runs)} runs, "
             f"{len(inputs.trials)} trials of {len(inputs.stimuli)} stimuli{extra}, "
-            f"{len(inputs.voxels)} voxels in {len(inputs.files.rois)} ROI masks"
+            f"{len(inputs.voxels)} voxels in {len(inputs.voxels.roi_names)} ROIs{responses}"
         )
         lines += [f"sub-{participant}: {note}" for note in censoring_notes(inputs, config.fd_threshold)]
     lines.append(f"Would write {config.output_dir}, with caches in {config.work_folder}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..config import RunConfig
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
@@ -42,7 +44,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "task": inputs.files.task,
         "space": inputs.files.space,
         "sessions": [session for session in table["session"].unique() if session],
-        "n_runs": len(inputs.files.runs) - len(inputs.runs_without_trials),
+        "n_runs": len(np.unique(responses.trials.run_index)),
         "n_trials": len(table),
         "n_stimuli": len(counts),
         "n_repeated_stimuli": int((counts > 1).sum()),
@@ -54,6 +56,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "rois": {roi.name: int(roi.voxels.sum()) for roi in responses.voxels.roi_sets()},
         "skipped_event_rows": inputs.skipped_rows,
         "responses": responses.estimator,
+        **_precomputed(computed),
         "unit": responses.unit,
         "confounds": list(inputs.confounds),
         **_left_out(config, computed),
@@ -73,6 +76,14 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "software": software(),
         "command": config.command,
     }
+
+
+def _precomputed(computed: Computed) -> Json:
+    """Where responses come from that were not estimated here."""
+    given = computed.inputs.precomputed
+    if given is None:
+        return {}
+    return {"precomputed": given.source, "n_missing_trials": len(given.missing)}
 
 
 def _left_out(config: RunConfig, computed: Computed) -> Json:
@@ -97,7 +108,7 @@ def _left_out(config: RunConfig, computed: Computed) -> Json:
 
 def _notes(config: RunConfig, computed: Computed) -> list[str]:
     """Plain sentences that a reader of the page must see."""
-    notes = []
+    notes = list(computed.responses.estimation.notes) if computed.responses.estimation else []
     if computed.backbone.weights == "random":
         notes.append(
             "The network's weights are random (--weights random): its features are those of an untrained "
@@ -110,10 +121,9 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
     if computed.responses.dropped_voxels:
         notes.append(
             f"{computed.responses.dropped_voxels} of {len(computed.inputs.voxels)} voxels of the masks were "
-            "left out because they are constant, zero or not finite in at least one run."
+            "left out because they are constant, zero or not finite in at least one "
+            f"{'session' if computed.inputs.precomputed else 'run'}."
         )
-    if computed.responses.estimation is not None:
-        notes += computed.responses.estimation.notes
     notes += censoring_notes(computed.inputs, config.fd_threshold)
     notes += selection_notes(computed.measured, config.min_ncsnr)
     if computed.inputs.skipped_rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,16 @@ import pytest
 from PIL import Image
 
 from bidsapp_synthfmri.config import RunConfig
-from bidsapp_synthfmri.dataset.structures import ParticipantFiles, RoiFile, RunFiles
+from bidsapp_synthfmri.dataset.precomputed import open_precomputed
+from bidsapp_synthfmri.dataset.structures import (
+    Asked,
+    ParticipantEvents,
+    ParticipantFiles,
+    Precomputed,
+    RoiFile,
+    RunFiles,
+)
+from bidsapp_synthfmri.dataset.trials import read_trials
 
 SHAPE = (6, 7, 5)
 N_VOLUMES = 12
@@ -175,6 +185,32 @@ def legacy(tmp_path: Path) -> FakeDataset:
 def modern(tmp_path: Path) -> FakeDataset:
     """The same in the names of today alone."""
     return _make(tmp_path / "bids", legacy=False)
+
+
+@pytest.fixture
+def bare(legacy: FakeDataset) -> FakeDataset:
+    """A dataset without BOLD, brain masks and confounds: events, pictures and ROI masks alone."""
+    shutil.rmtree(legacy.root / "derivatives" / "fmriprep")
+    for path in legacy.root.rglob("*_bold.nii.gz"):
+        path.unlink()
+    return legacy
+
+
+@pytest.fixture
+def precomputed(bare: FakeDataset) -> Callable[..., Precomputed]:
+    """Responses of a path, matched with the bare dataset's events."""
+    files = bare.files()
+
+    def match(
+        path: Path, rois: tuple[str, ...] = (), sessions: tuple[str, ...] = (), space: str | None = None
+    ) -> Precomputed:
+        every = read_trials(files, "stim_file").trials
+        chosen = np.asarray(every.table["session"].isin(sessions or SESSIONS), dtype=bool)
+        there = tuple(roi for roi in files.rois if roi.path.is_file())
+        own = ParticipantEvents(files.participant, files.task, "T1w", files.runs, there)
+        return open_precomputed(path, Asked(own, every.take(chosen), every, bool(sessions), space, rois))
+
+    return match
 
 
 @pytest.fixture

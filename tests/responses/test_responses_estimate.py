@@ -7,9 +7,9 @@ import pytest
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.responses.design import frame_times, trial_regressors
 from bidsapp_synthfmri.responses.estimate import estimate_responses, estimate_run
-from bidsapp_synthfmri.responses.outcome import zscore_within
+from bidsapp_synthfmri.responses.outcome import standardise_precomputed, zscore_within
 from bidsapp_synthfmri.responses.runs import RunData
-from bidsapp_synthfmri.structures import Trials, VoxelSpace
+from bidsapp_synthfmri.structures import Estimation, Trials, VoxelSpace
 
 N_VOLUMES, N_TRIALS, N_VOXELS, TR = 60, 9, 7, 2.0
 ONSETS = 6.0 + 10 * np.arange(N_TRIALS)
@@ -107,3 +107,29 @@ def test_a_voxel_that_does_not_vary_in_a_session_is_marked():
     varying = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
     assert varying.tolist() == [True, False, True]
     assert (values[3:, 1] == 0).all()
+
+
+def test_precomputed_responses_are_scored_within_session_under_the_same_rule():
+    table = trials(2, ["01", "02"])
+    values = np.random.default_rng(5).normal(3, 7, (len(table), N_VOXELS)).astype(np.float32)
+    values[2, 1] = np.nan
+    values[:N_TRIALS, 3] = 4  # constant in one session
+    estimation = Estimation("precomputed", ("a note",), pd.DataFrame())
+    responses = standardise_precomputed(values, table, voxel_space(), estimation)
+    assert (responses.estimator, responses.unit, responses.dropped_voxels) == ("precomputed", "z", 2)
+    assert responses.voxels.ijk[:, 0].tolist() == [0, 2, 4, 5, 6]
+    expected = values[:, [0, 2, 4, 5, 6]].copy()
+    zscore_within(expected, table.session_index)
+    np.testing.assert_array_equal(responses.values, expected)
+    assert np.isnan(values[2, 1])  # what was given is left alone
+    assert responses.estimation.notes == ("a note",)
+    # Scores of scores are the scores: what was z-scored already stays as it is, but for float32's last digit.
+    again = standardise_precomputed(responses.values, table, responses.voxels, estimation)
+    np.testing.assert_allclose(again.values, responses.values, atol=1e-6)
+
+
+def test_precomputed_responses_without_a_usable_voxel_are_refused():
+    table = trials(1, ["01"])
+    values = np.full((len(table), N_VOXELS), np.nan, dtype=np.float32)
+    with pytest.raises(InputMalformedError, match="None of the 7 voxels"):
+        standardise_precomputed(values, table, voxel_space(), Estimation("precomputed", (), pd.DataFrame()))
