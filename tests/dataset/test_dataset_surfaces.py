@@ -148,7 +148,7 @@ def test_some_vertices_are_read_in_their_order(surfaces):
 
 
 def test_no_roi_masks_are_known_on_surfaces(surfaces):
-    with pytest.raises(NothingMatchedError, match="no ROI mask named PPA"):
+    with pytest.raises(NothingMatchedError, match="no ROI mask on surfaces named PPA"):
         read_voxel_space(surfaces.files(), ("PPA",))
 
 
