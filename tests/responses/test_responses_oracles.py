@@ -149,7 +149,9 @@ def test_ridge_equals_sklearn_on_the_projected_design(designs, penalty):
     found = ridge(basis, coefficients, torch.full((2, 6), penalty))
     for run, (regressors, noise, series) in enumerate(zip(*designs, strict=True)):
         left = residualise(regressors.astype(np.float64), noise)
-        solver = LinearRegression(fit_intercept=False) if penalty == 0 else Ridge(penalty, fit_intercept=False)
+        solver = (
+            LinearRegression(fit_intercept=False) if penalty == 0 else Ridge(penalty, fit_intercept=False)
+        )
         expected = solver.fit(left, series).coef_.T
         n_trials = left.shape[1]
         # Relative to the largest; float32 at a condition number near 10.
@@ -260,7 +262,9 @@ def test_the_smallest_number_that_brings_most_of_the_gain(scores, number):
 def test_a_library_members_response_is_the_numeric_convolution(place, duration):
     hrf = hrf_library()[place]
     times = np.arange(0.4, 25, 1.7)
-    numeric = np.array([quad(lambda t: hrf.density(np.array(t)), t - duration, t, points=[0])[0] for t in times])
+    numeric = np.array(
+        [quad(lambda t: hrf.density(np.array(t)), t - duration, t, points=[0])[0] for t in times]
+    )
     fine = np.arange(0, 15, 0.005)
     peak = max(hrf.integral(fine) - hrf.integral(fine - duration))
     found = boxcar_response(times, np.array(duration), hrf)

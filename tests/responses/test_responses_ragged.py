@@ -86,7 +86,9 @@ def test_a_trial_with_little_left_is_dropped_and_counted(make_study, regular_ons
     assert dropped["stimulus"].tolist() == ["extra"]
     assert dropped["onset"].tolist() == [onset]
     assert "less than a quarter" in dropped["reason"].iloc[0]
-    assert any(note.startswith("1 of 61 trials could not be estimated") for note in responses.estimation.notes)
+    assert any(
+        note.startswith("1 of 61 trials could not be estimated") for note in responses.estimation.notes
+    )
     assert "extra" not in responses.trials.stimuli
     assert responses.trials.table["stimulus"].tolist() == without.trials.table["stimulus"].tolist()
     # One more nuisance column moves estimates a little; the remainder of a response eight times theirs,
