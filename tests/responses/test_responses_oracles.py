@@ -35,7 +35,7 @@ def noise_run(grid: bool, seed: int = 0) -> RunData:
     if not grid:
         onsets += rng.uniform(-3, 3, 15)
     bold = 1000 + 10 * rng.standard_normal((N_VOLUMES, 8))
-    confounds = rng.standard_normal((N_VOLUMES, 3)) + [5, 0, 0]
+    confounds = rng.standard_normal((N_VOLUMES, 3)) + np.array([5.0, 0.0, 0.0])
     return RunData("run-01", bold.astype(np.float32), onsets, np.full(15, 1.0), confounds, TR, 0.0)
 
 
