@@ -167,7 +167,7 @@ def _require_distinct(label: str, onsets: Matrix) -> None:
     same = second - first < _SAME_ONSET_S
     if same.any():
         raise DesignError(
-            f"{label}: two trials start at {first[np.argmax(same)]:.2f} s, and no estimator can tell them apart",
+            f"{label}: two trials start at {first[np.argmax(same)]:.2f} s and cannot be told apart",
             "Keep one row a presentation in the events file",
         )
 

@@ -88,7 +88,7 @@ def test_voxels_usable_in_some_runs_each_but_in_none_together_are_refused(make_s
     study = make_study()
     for number, run in enumerate(study.runs):
         run.bold[:, number::4] = 0
-    with pytest.raises(InputMalformedError, match="in every run|All runs together"):
+    with pytest.raises(InputMalformedError, match=r"in every run|All runs together"):
         study.estimate(estimator)
 
 
