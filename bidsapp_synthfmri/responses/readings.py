@@ -115,6 +115,7 @@ def first_reading(runs: Iterable[RunData], estimator: str, device: torch.device)
             candidates.add(run.pool, model)
     if fit is None or candidates is None:
         raise ValueError("no runs")
+    require_any_usable("All runs together", fit.usable)
     pool = noise_pool(candidates.mean_response_share(), candidates.usable)
     noise = np.zeros(len(_LIBRARY))
     if pool.sum() < MIN_POOL:

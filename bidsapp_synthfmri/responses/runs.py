@@ -22,6 +22,7 @@ _WHOLE = 0.95
 _RESPONSE_S = 64.0
 _NOTHING = 1e-6
 _TR34_WINDOW_S = (4.0, 8.0)
+_SAME_ONSET_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def estimable(run: RunData, estimator: str) -> EstimableRun:
     Raises
     ------
     InputMalformedError : fewer than half of the run's volumes are not censored
+    DesignError : two of the trials kept start at once
     """
     n_volumes = len(run.bold)
     used = None if run.censored is None or not run.censored.any() else ~run.censored
@@ -154,8 +156,20 @@ def estimable(run: RunData, estimator: str) -> EstimableRun:
         nuisance = orthonormal(np.column_stack([nuisance, traces]))
     cut = np.linalg.norm(inside, axis=0) < _WHOLE * whole
     onsets, durations = run.onsets[kept], run.durations[kept]
+    _require_distinct(run.label, onsets)
     kept_design = RunDesign(onsets, durations, times, nuisance, run.label, run.start_time, used)
     return EstimableRun(kept_design, kept, int((cut & kept).sum()), n_volumes)
+
+
+def _require_distinct(label: str, onsets: Matrix) -> None:
+    """Refuse trials that start at once: separate and ridge estimates would be shared, not refused."""
+    first, second = np.sort(onsets)[:-1], np.sort(onsets)[1:]
+    same = second - first < _SAME_ONSET_S
+    if same.any():
+        raise DesignError(
+            f"{label}: two trials start at {first[np.argmax(same)]:.2f} s and cannot be told apart",
+            "Keep one row a presentation in the events file",
+        )
 
 
 def _whole_lengths(run: RunData) -> Matrix:
