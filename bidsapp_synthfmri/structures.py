@@ -191,8 +191,9 @@ class Estimation:
     n_pool : voxels that the noise components come from
     fraction : (n_voxels,) length of the ridge estimate over that of least squares; None without ridge
     n_tuning_stimuli, n_tuning_trials : repeated stimuli, and their trials, that chose both
-    optimism : median single-trial reliability of stimuli that took part in the choice, less that of the
-        same stimuli when they did not; None where nothing was chosen or there were too few to tell
+    optimism : single-trial reliability, in voxels that respond, of stimuli that took part in choosing
+        components and fractions, less that of the same stimuli where the other half of them chose, mean
+        of both halves; None where nothing was chosen
     """
 
     asked: str

@@ -64,7 +64,7 @@ def test_an_estimator_is_no_path_and_the_record_reads_back(folder):
 
 
 def test_what_is_neither_is_refused_with_both_possibilities(tmp_path):
-    with pytest.raises(UsageError, match=r"is no estimator \(lsa, .*\) and no path that exists"):
+    with pytest.raises(UsageError, match=r"is no estimator \(tr34, .*\) and no path that exists"):
         config(tmp_path / "nothing")
 
 

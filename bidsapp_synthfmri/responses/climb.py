@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..structures import BoolArray, Estimation, FloatArray, Trials
 from .components import choose_components
@@ -17,14 +16,16 @@ from .fractions import FractionChoice
 from .ladder import Ladder
 from .library import hrf_library
 from .outcome import Allocate, Estimate, kept_trials, nothing_chosen
-from .readings import FirstReading, SecondReading, first_reading, regressors_of, second_reading
+from .readings import FirstReading, first_reading, regressors_of, second_reading
 from .repeats import MIN_TUNING_STIMULI, Repeats, find_repeats
 from .runs import RunData
+from .survey import Survey
 
-_RIDGE = "hrf-denoise-ridge"
-_HRF = "hrf"
+_HRF, _DENOISE, _RIDGE = "hrf", "hrf-denoise", "hrf-denoise-ridge"
 # With which the number of components is chosen: a coarse grid over all strengths.
 _FEW_FRACTIONS = (1.0, 0.6, 0.3, 0.1)
+# Mean variance inflation of a joint fit above which separate fits usually do better.
+_CROWDED = 3.0
 
 
 def climb(
@@ -47,7 +48,8 @@ def climb(
 
     Returns
     -------
-    the estimate; by ``hrf`` where fewer than ``MIN_TUNING_STIMULI`` stimuli repeat across runs
+    the estimate; by ``hrf`` where fewer than ``MIN_TUNING_STIMULI`` stimuli repeat across runs, or where
+    denoising is asked for and there is no noise pool
 
     Raises
     ------
@@ -57,81 +59,83 @@ def climb(
     kept = kept_trials(first.designs, trials)
     remaining = trials.take(kept)
     repeats = find_repeats(remaining, None if tuning is None else tuning[kept])
-    used, notes = _rung(asked, repeats)
-    for here in first.designs:
-        if here.kept.any():
-            require_separable(here.design, ridge=used == _RIDGE)
+    used, notes = _rung(asked, repeats, first.n_pool)
+    crowding = _crowding(first, ridge=used == _RIDGE)
+    if used != asked and crowding > _CROWDED:
+        notes += ("Trials lie so close that --responses lss is likely to be more reliable.",)
     choices = replace(
         nothing_chosen(asked, notes),
         hrf_peaks=tuple(hrf.time_to_peak for hrf in hrf_library()),
         hrf_index=first.hrf_index,
-        n_tuning_stimuli=0 if used == _HRF else repeats.n_stimuli,
-        n_tuning_trials=0 if used == _HRF else len(repeats.rows),
     )
-    regressors = regressors_of(first)
-    second = None if used == _HRF else second_reading(runs, first, device)
-    if second is not None:
-        choices = _with_components(first, second, regressors, remaining, repeats, used, choices, device)
-    number = choices.n_components or 0
-    components = (
-        [np.empty((len(here.design.times), 0)) for here in first.designs]
-        if second is None
-        else second.leading(number)
-    )
-    ladder = Ladder(first, regressors, components, remaining, device)
     values = allocate((len(remaining), len(first.usable)))
-    if used == _RIDGE and second is not None:
-        tuner = FractionChoice.prepare(first, second, regressors, number, remaining, repeats, device)
-        choices = _fill_ridge(ladder, runs, values, tuner, first, choices)
+    regressors = regressors_of(first)
+    if used == _HRF:
+        nothing = [np.empty((len(here.design.times), 0)) for here in first.designs]
+        _fill(Ladder(first, regressors, nothing, remaining, device), runs, values)
+        return Estimate(values, first.usable, first.designs, used, choices)
+    second = second_reading(runs, first, device)
+    survey = Survey(first, second, regressors, remaining, repeats, device)
+    choices = _with_components(survey, used, choices)
+    ladder = survey.ladder(choices.n_components or 0)
+    if used == _RIDGE:
+        choices = _fill_ridge(ladder, runs, values, survey, choices)
     else:
-        for batch in ladder.batches(runs):
-            values[:, batch.columns] = ladder.least_squares(batch).cpu().numpy()
+        _fill(ladder, runs, values)
     return Estimate(values, first.usable, first.designs, used, choices)
 
 
-def _rung(asked: str, repeats: Repeats) -> tuple[str, tuple[str, ...]]:
-    if asked == _HRF or repeats.suffice:
+def _rung(asked: str, repeats: Repeats, n_pool: int) -> tuple[str, tuple[str, ...]]:
+    """The rung that repeats and noise pool allow, and why it is not the one asked for."""
+    no_pool = f"The noise pool has fewer than {MIN_POOL} voxels, so that no noise components were removed."
+    if asked == _HRF:
         return asked, ()
-    return _HRF, (
-        f"{repeats.n_stimuli} stimuli were shown in more than one run; {asked} chooses by at least "
-        f"{MIN_TUNING_STIMULI} such stimuli, so that responses were estimated by {_HRF}.",
+    if not repeats.suffice:
+        return _HRF, (
+            f"{repeats.n_stimuli} stimuli were shown in more than one run; {asked} chooses by at least "
+            f"{MIN_TUNING_STIMULI} such stimuli, so that responses were estimated by {_HRF}.",
+        )
+    if n_pool:
+        return asked, ()
+    return (_HRF if asked == _DENOISE else asked), (no_pool,)
+
+
+def _crowding(first: FirstReading, ridge: bool) -> float:
+    """Mean variance inflation of a joint fit; see ``require_separable`` for errors."""
+    inflation = [require_separable(here.design, ridge).mean() for here in first.designs if here.kept.any()]
+    return float(np.mean(inflation))
+
+
+def _with_components(survey: Survey, used: str, choices: Estimation) -> Estimation:
+    """The number of noise components to project out, and who chose."""
+    choices = replace(
+        choices,
+        n_components=0,
+        n_pool=survey.first.n_pool,
+        n_tuning_stimuli=survey.repeats.n_stimuli,
+        n_tuning_trials=len(survey.repeats.rows),
     )
-
-
-def _with_components(
-    first: FirstReading,
-    second: SecondReading,
-    regressors: Mapping[int, Sequence[NDArray[np.float32]]],
-    trials: Trials,
-    repeats: Repeats,
-    used: str,
-    choices: Estimation,
-    device: torch.device,
-) -> Estimation:
-    """The number of noise components to project out."""
-    if not first.n_pool:
-        note = f"The noise pool has fewer than {MIN_POOL} voxels, so that no noise components were removed."
-        return replace(choices, notes=(*choices.notes, note), n_components=0)
-    fractions = _FEW_FRACTIONS if used == _RIDGE else (1.0,)
-    chosen = choose_components(first, second, regressors, trials, repeats, fractions, device)
+    if not survey.first.n_pool:
+        return choices
+    chosen = choose_components(survey, _FEW_FRACTIONS if used == _RIDGE else (1.0,))
     return replace(
         choices,
         n_components=chosen.number,
         component_scores=chosen.scores,
-        n_pool=first.n_pool,
         optimism=chosen.optimism,
     )
 
 
+def _fill(ladder: Ladder, runs: Iterable[RunData], values: FloatArray) -> None:
+    for batch in ladder.batches(runs):
+        values[:, batch.columns] = ladder.least_squares(batch).cpu().numpy()
+
+
 def _fill_ridge(
-    ladder: Ladder,
-    runs: Iterable[RunData],
-    values: FloatArray,
-    tuner: FractionChoice,
-    first: FirstReading,
-    choices: Estimation,
+    ladder: Ladder, runs: Iterable[RunData], values: FloatArray, survey: Survey, choices: Estimation
 ) -> Estimation:
     """Fill ``values``; the fractions chosen, and how far choosing them flatters the stimuli that chose."""
+    tuner = FractionChoice.prepare(survey, choices.n_components or 0)
     fractions = np.empty(values.shape[1], dtype=np.float32)
     gains = np.empty(values.shape[1], dtype=np.float32)
     for batch in ladder.batches(runs):
@@ -141,5 +145,5 @@ def _fill_ridge(
         values[:, batch.columns] = ladder.restored(estimate, reference).cpu().numpy()
         fractions[batch.columns] = fraction.cpu().numpy()
         gains[batch.columns] = gain.cpu().numpy()
-    flattery = float(gains[first.responsive].mean())
+    flattery = float(gains[survey.first.responsive].mean())
     return replace(choices, fraction=fractions, optimism=flattery + (choices.optimism or 0.0))

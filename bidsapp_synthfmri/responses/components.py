@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from ..structures import Trials
-from .ladder import Ladder
-from .readings import FirstReading, SecondReading
-from .repeats import Repeats
+from .survey import Survey
 
 _ENOUGH_OF_GAIN = 0.95
 
@@ -24,7 +19,7 @@ class ComponentChoice:
     Attributes
     ----------
     number : components to project out
-    scores : (n_candidates,) median reliability with 0, 1, ... components
+    scores : (n_candidates,) median reliability of the responsive voxels with 0, 1, ... components
     optimism : reliability of stimuli with the number they chose, less that with the number that the
         other half chose, mean of both halves
     """
@@ -34,25 +29,13 @@ class ComponentChoice:
     optimism: float
 
 
-def choose_components(
-    first: FirstReading,
-    second: SecondReading,
-    regressors: Mapping[int, Sequence[NDArray[np.float32]]],
-    trials: Trials,
-    repeats: Repeats,
-    fractions: Sequence[float],
-    device: torch.device,
-) -> ComponentChoice:
+def choose_components(survey: Survey, fractions: Sequence[float]) -> ComponentChoice:
     """The number of components by cross-validation over repeats.
 
     Parameters
     ----------
-    first, second : of all runs; the responsive voxels choose
-    regressors : by position in the library, of every run
-    trials : those kept
-    repeats : the trials among them that choose
+    survey : its responsive voxels choose
     fractions : ridge fractions to try with each number, the best counts; only 1 for least squares
-    device : where to compute
 
     Notes
     -----
@@ -61,14 +44,10 @@ def choose_components(
     trials lie close, least squares is all noise whatever is projected out, and only ridge tells numbers
     apart.
     """
-    responsive = first.at(first.responsive)
-    scores = []  # a candidate each: over all repeats, and each half
-    for number in range(second.components[0].shape[1] + 1):
-        ladder = Ladder(responsive, regressors, second.leading(number), trials, device)
-        per_voxel = [
-            ladder.fraction_scores(batch, fractions, repeats) for batch in ladder.batches(second.responsive)
-        ]
-        scores.append(torch.cat(per_voxel, dim=2).median(dim=2).values.max(dim=1).values.cpu().numpy())
+    scores = []  # a candidate each: over all repeats, and over each half
+    for number in range(survey.most_components + 1):
+        by_voxel = survey.responsive_scores(number, fractions)
+        scores.append(by_voxel.median(dim=2).values.max(dim=1).values.cpu().numpy())
     every, one, other = np.stack(scores, axis=1)
     by_one, by_other = choose_number(one), choose_number(other)
     optimism = (one[by_one] - one[by_other] + other[by_other] - other[by_one]) / 2

@@ -14,6 +14,8 @@ from .runs import RunDesign, percent_series
 MAX_COMPONENTS = 10
 # Fewer voxels than this make components of their own noise.
 MIN_POOL = 50
+# What is left of a series that lies within the nuisance, as a share of its length.
+_ROUNDING = 1e-4
 _POOL_SHARE = 0.5
 
 
@@ -61,8 +63,10 @@ def noise_components(
             continue
         series, _ = percent_series(bold, design.used, columns, device)
         series = series[:, inside]
+        before = series.norm(dim=0)
         series -= nuisance @ (nuisance.T @ series)
-        series /= series.norm(dim=0).clamp_min(torch.finfo(torch.float32).tiny)
+        length = series.norm(dim=0)
+        series /= torch.where(length > _ROUNDING * before, length, torch.inf)
         gram += (series @ series.T).double()
     values, vectors = np.linalg.eigh(gram.cpu().numpy())
     rank = int((values > 1e-6 * values[-1]).sum())

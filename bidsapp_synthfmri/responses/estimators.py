@@ -33,13 +33,17 @@ def lsa_weights(design: RunDesign) -> Matrix:
     return np.asarray(np.linalg.pinv(design.trials()))
 
 
-def require_separable(design: RunDesign, ridge: bool = False) -> None:
+def require_separable(design: RunDesign, ridge: bool = False) -> Matrix:
     """Check that a joint fit of all trials is possible, and not all noise.
 
     Parameters
     ----------
     design : the run's
     ridge : whether a penalty will hold the noise of trials that lie close
+
+    Returns
+    -------
+    (n_trials,) variance of each trial's estimate over that of a lone one
 
     Raises
     ------
@@ -55,6 +59,7 @@ def require_separable(design: RunDesign, ridge: bool = False) -> None:
             f"{design.label}: {trials.shape[1]} trials in {len(trials)} volumes cannot be estimated jointly",
             "Check the onsets for duplicates; where trials do lie this close, use --responses lss",
         )
+    return np.asarray(inflation)
 
 
 def lss_weights(design: RunDesign) -> Matrix:

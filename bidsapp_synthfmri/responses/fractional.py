@@ -89,13 +89,13 @@ def restore(values: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     (n_trials, n_voxels) the least-squares prediction of ``reference`` from ``values`` and a constant; the
-    constant alone where ``values`` do not vary, or run against the reference
+    constant alone where ``values`` do not vary
     """
     mean, target = values.mean(dim=0), reference.mean(dim=0)
     centred = values - mean
     joint = (centred * (reference - target)).sum(dim=0)
     spread = centred.square().sum(dim=0)
-    slope = torch.where(spread > 0, joint.clamp_min(0) / spread, torch.zeros_like(spread))
+    slope = torch.where(spread > 0, joint / spread, torch.zeros_like(spread))
     return centred * slope + target
 
 

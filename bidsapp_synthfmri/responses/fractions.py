@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..structures import Trials
 from .fractional import FRACTIONS
 from .ladder import Batch, Ladder
-from .readings import FirstReading, SecondReading
 from .repeats import Repeats
+from .survey import Survey
 
 # A voxel's own scores count as much as the responsive voxels' mean with this many repeated stimuli.
 _PRIOR_STIMULI = 60.0
@@ -33,22 +29,9 @@ class FractionChoice:
     common: torch.Tensor
 
     @classmethod
-    def prepare(
-        cls,
-        first: FirstReading,
-        second: SecondReading,
-        regressors: Mapping[int, Sequence[NDArray[np.float32]]],
-        n_components: int,
-        trials: Trials,
-        repeats: Repeats,
-        device: torch.device,
-    ) -> FractionChoice:
+    def prepare(cls, survey: Survey, n_components: int) -> FractionChoice:
         """Score every fraction at the responsive voxels."""
-        ladder = Ladder(first.at(first.responsive), regressors, second.leading(n_components), trials, device)
-        scores = [
-            ladder.fraction_scores(batch, FRACTIONS, repeats) for batch in ladder.batches(second.responsive)
-        ]
-        return cls(repeats, torch.cat(scores, dim=2).mean(dim=2))
+        return cls(survey.repeats, survey.responsive_scores(n_components, FRACTIONS).mean(dim=2))
 
     def choose(self, ladder: Ladder, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Fractions of a batch of voxels, and how far choosing flatters the stimuli that chose.

@@ -157,7 +157,11 @@ class Ladder:
         return Batch(columns, tuple(segments))
 
     def _segment(self, hrf: int, voxels: torch.Tensor, projected: list[torch.Tensor]) -> Segment:
-        """Take each session's mean response, m = sum 1'X'y / sum 1'X'X1 over its runs, out of the series."""
+        """Take each session's mean response out: m = sum 1'X'y / (q + sum 1'X'X1) over its runs.
+
+        q, the mean square length of a lone regressor, holds m where trials lie so close that their sum
+        hardly varies; elsewhere it is a trial among all.
+        """
         designs = self._spectra[hrf]
         coefficients = torch.stack(projected)  # (n_runs, n_most, n)
         session = self._indices(np.array(self._run_session))
@@ -165,7 +169,9 @@ class Ladder:
         energy = coefficients.new_zeros(len(joint))
         joint.index_add_(0, session, (designs.common[:, :, None] * coefficients).sum(dim=1))
         energy.index_add_(0, session, designs.common.square().sum(dim=1))
-        means = (joint / energy.clamp_min(torch.finfo(energy.dtype).tiny)[:, None])[session]  # (n_runs, n)
+        finite = torch.isfinite(designs.singular)
+        lone = designs.singular.square()[finite].mean()
+        means = (joint / (energy + lone)[:, None])[session]  # (n_runs, n)
         coefficients -= designs.common[:, :, None] * means[:, None, :]
         return Segment(voxels, designs, coefficients, means, fraction_grid(designs, coefficients))
 

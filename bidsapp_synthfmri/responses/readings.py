@@ -102,7 +102,7 @@ def first_reading(runs: Iterable[RunData], estimator: str, device: torch.device)
     fit: TaskFit | None = None
     candidates: TaskFit | None = None
     for run in runs:
-        here = estimable(run, estimator)
+        here = estimable(run, estimator, _LIBRARY)
         designs.append(here)
         if fit is None:
             fit = TaskFit(len(_LIBRARY), run.bold.shape[1], device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..structures import BoolArray, IntArray, Trials
@@ -56,11 +57,11 @@ def find_repeats(trials: Trials, allowed: BoolArray | None = None) -> Repeats:
     pairs = np.unique(np.stack([stimulus, run])[:, taking_part], axis=1)  # (2, n) runs of each stimulus
     runs_of = np.bincount(pairs[0], minlength=int(stimulus.max(initial=-1)) + 1)
     rows = np.flatnonzero(taking_part & (runs_of[stimulus] > 1))
-    distinct = np.unique(stimulus[rows])
+    distinct = pd.unique(stimulus[rows])  # in order of first presentation among the rows allowed
     if len(distinct) > MAX_TUNING_STIMULI:
         spread = np.linspace(0, len(distinct) - 1, MAX_TUNING_STIMULI).round().astype(np.int64)
         rows = rows[np.isin(stimulus[rows], distinct[spread])]
-    distinct, numbers = np.unique(stimulus[rows], return_inverse=True)
+    numbers, distinct = pd.factorize(stimulus[rows])
     return Repeats(rows, numbers.astype(np.int64), run[rows], len(distinct))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DesignError, InputMalformedError
 from ..structures import BoolArray, FloatArray, IntArray
 from .design import frame_times, nuisance_basis, orthonormal, residualise, trial_regressors
-from .hrf import CANONICAL, Hrf
+from .hrf import CANONICAL, Hrf, boxcar_response
 
 Matrix = NDArray[np.float64]
 
@@ -65,6 +66,7 @@ class RunDesign:
     label : the run's name, for messages
     start_time : seconds from a volume's own onset to its time
     used : (n_volumes,) volumes that are not censored; None for all
+    repetition_time : seconds; None means the shortest step between the volumes used
     """
 
     onsets: Matrix
@@ -74,14 +76,14 @@ class RunDesign:
     label: str
     start_time: float = 0.0
     used: BoolArray | None = None
+    repetition_time: float | None = None
 
     def trials(self, hrf: Hrf = CANONICAL) -> Matrix:
         """(n_used, n_trials) regressors, nuisance projected out.
 
         Raises
         ------
-        DesignError : a trial has nothing left (a confound equals it), or there are no more volumes than
-            trials and nuisance columns
+        DesignError : a trial has nothing left (a confound equals it, or there are as many as volumes)
         """
         left = residualise(trial_regressors(self.onsets, self.durations, self.times, hrf), self.nuisance)
         length = np.linalg.norm(left, axis=0)
@@ -100,7 +102,7 @@ class RunDesign:
         Volumes are counted by their own onsets, rounded to the nearest TR from the trial's, so that
         jittered onsets find the same TRs.
         """
-        half = np.diff(self.times).min() / 2
+        half = (self.repetition_time or float(np.diff(self.times).min())) / 2
         since = (self.times - self.start_time)[:, None] - self.onsets[None, :] + half
         return np.asarray((since >= _TR34_WINDOW_S[0]) & (since < _TR34_WINDOW_S[1]))
 
@@ -123,18 +125,51 @@ class EstimableRun:
     n_volumes: int
 
 
-def estimable(run: RunData, estimator: str) -> EstimableRun:
+def estimable(run: RunData, estimator: str, hrfs: Sequence[Hrf] = (CANONICAL,)) -> EstimableRun:
     """The run's design, trials dropped by rule.
 
-    A trial is kept when at least a quarter of the length of its whole, isolated regressor is left inside
-    the volumes used, nuisance projected out; for ``tr34``, when a volume lies in its window. The
-    remainder of a dropped trial is projected out with the nuisance.
+    Parameters
+    ----------
+    run : its series and events
+    estimator : the rung
+    hrfs : haemodynamic responses that a voxel may be given
+
+    Returns
+    -------
+    the design of the trials kept. A trial is kept when, whatever the haemodynamic response, at least a
+    quarter of the length of its whole, isolated regressor is left inside the volumes used, nuisance
+    projected out; for ``tr34``, when a volume lies in its window. The remainder of a dropped trial is
+    projected out with the nuisance
 
     Raises
     ------
     InputMalformedError : fewer than half of the run's volumes are not censored
     DesignError : two of the trials kept start at once
     """
+    design = _whole_design(run)
+    whole = _whole_lengths(run, CANONICAL)
+    inside = trial_regressors(run.onsets, run.durations, design.times)  # (n_used, n_trials)
+    left = residualise(inside, design.nuisance)
+    if estimator == "tr34":
+        kept = design.window().any(axis=0)
+    else:
+        kept = np.min([_share_left(run, design, hrf) for hrf in hrfs], axis=0) >= MIN_LENGTH
+    traces = left[:, ~kept & (np.linalg.norm(left, axis=0) > _NOTHING * whole)]
+    nuisance = design.nuisance
+    if traces.shape[1]:
+        nuisance = orthonormal(np.column_stack([nuisance, traces]))
+    _require_distinct(run.label, run.onsets[kept])
+    is_cut = np.linalg.norm(inside, axis=0) < _WHOLE * whole
+    return EstimableRun(
+        replace(design, onsets=run.onsets[kept], durations=run.durations[kept], nuisance=nuisance),
+        np.asarray(kept, dtype=bool),
+        int((is_cut & kept).sum()),
+        len(run.bold),
+    )
+
+
+def _whole_design(run: RunData) -> RunDesign:
+    """The design of all trials in the volumes used."""
     n_volumes = len(run.bold)
     used = None if run.censored is None or not run.censored.any() else ~run.censored
     if used is not None and 2 * used.sum() < n_volumes:
@@ -142,23 +177,23 @@ def estimable(run: RunData, estimator: str) -> EstimableRun:
             f"{run.label}: {n_volumes - int(used.sum())} of {n_volumes} volumes exceed the motion threshold",
             "Raise --fd-threshold, or leave the run's session out with --session-label",
         )
-    all_times = frame_times(n_volumes, run.repetition_time, run.start_time)
-    nuisance = nuisance_basis(all_times, run.confounds, used)
-    times = all_times if used is None else all_times[used]
-    design = RunDesign(run.onsets, run.durations, times, nuisance, run.label, run.start_time, used)
-    inside = trial_regressors(run.onsets, run.durations, times)  # (n_used, n_trials)
-    left = residualise(inside, nuisance)
-    whole = _whole_lengths(run)
-    length = np.linalg.norm(left, axis=0)
-    kept = np.asarray(design.window().any(axis=0) if estimator == "tr34" else length >= MIN_LENGTH * whole)
-    traces = left[:, ~kept & (length > _NOTHING * whole)]
-    if traces.shape[1]:
-        nuisance = orthonormal(np.column_stack([nuisance, traces]))
-    cut = np.linalg.norm(inside, axis=0) < _WHOLE * whole
-    onsets, durations = run.onsets[kept], run.durations[kept]
-    _require_distinct(run.label, onsets)
-    kept_design = RunDesign(onsets, durations, times, nuisance, run.label, run.start_time, used)
-    return EstimableRun(kept_design, kept, int((cut & kept).sum()), n_volumes)
+    times = frame_times(n_volumes, run.repetition_time, run.start_time)
+    return RunDesign(
+        onsets=run.onsets,
+        durations=run.durations,
+        times=times if used is None else times[used],
+        nuisance=nuisance_basis(times, run.confounds, used),
+        label=run.label,
+        start_time=run.start_time,
+        used=used,
+        repetition_time=run.repetition_time,
+    )
+
+
+def _share_left(run: RunData, design: RunDesign, hrf: Hrf) -> Matrix:
+    """(n_trials,) length of a regressor inside the volumes used, nuisance out, over its whole length."""
+    inside = trial_regressors(run.onsets, run.durations, design.times, hrf)
+    return np.asarray(np.linalg.norm(residualise(inside, design.nuisance), axis=0) / _whole_lengths(run, hrf))
 
 
 def _require_distinct(label: str, onsets: Matrix) -> None:
@@ -172,16 +207,12 @@ def _require_distinct(label: str, onsets: Matrix) -> None:
         )
 
 
-def _whole_lengths(run: RunData) -> Matrix:
+def _whole_lengths(run: RunData, hrf: Hrf) -> Matrix:
     """(n_trials,) lengths of regressors in a scan that goes on before and after them."""
     phase = np.mod(run.start_time - run.onsets, run.repetition_time)
     longest = float(run.durations.max(initial=0.0)) + _RESPONSE_S
     since = np.arange(0, longest, run.repetition_time)[:, None] + phase[None, :]  # (n, n_trials)
-    columns = [
-        trial_regressors(np.zeros(1), run.durations[[trial]], since[:, trial])[:, 0]
-        for trial in range(len(run.onsets))
-    ]
-    return np.array([np.linalg.norm(column) for column in columns])
+    return np.asarray(np.linalg.norm(boxcar_response(since, run.durations[None, :], hrf), axis=0))
 
 
 def percent_series(

@@ -100,7 +100,7 @@ def test_a_trial_with_little_left_is_dropped_and_counted(make_study, regular_ons
 
 
 @every_model
-@pytest.mark.parametrize(("onset", "first"), [(168.0, False), (-7.0, True)])
+@pytest.mark.parametrize(("onset", "first"), [(168.0, False), (-6.0, True)])
 def test_a_trial_with_enough_left_is_kept_and_counted(make_study, regular_onsets, estimator, onset, first):
     _, study = with_extra(make_study, regular_onsets, onset, first)
     assert 0.25 < share_left(study.runs[0], onset) < 0.95
