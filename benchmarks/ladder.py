@@ -12,7 +12,6 @@ type D; GLMsingle runs once, in a process of its own, reading and starting not c
 
 from __future__ import annotations
 
-import inspect
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +28,7 @@ from bidsapp_synthfmri.config import ESTIMATORS
 from bidsapp_synthfmri.errors import SynthfmriError
 from bidsapp_synthfmri.evaluation.reliability import reliability
 from bidsapp_synthfmri.responses import RunData, estimate_responses
-from bidsapp_synthfmri.responses.estimate import zscore_within
+from bidsapp_synthfmri.responses.outcome import zscore_within
 from bidsapp_synthfmri.simulate.ladder import FAST, LadderConfig, LadderData, simulate_ladder
 from bidsapp_synthfmri.structures import BoolArray, FloatArray, Responses
 
@@ -76,8 +75,7 @@ def runs_of(data: LadderData) -> list[RunData]:
 
 def ours(data: LadderData, tuning: BoolArray, rung: str) -> tuple[Estimate, Measurement[Responses, Any]]:
     """One rung's responses, and its time."""
-    options = {"tuning": tuning} if "tuning" in inspect.signature(estimate_responses).parameters else {}
-    work = partial(estimate_responses, runs_of(data), data.trials(), data.voxels(), rung, **options)
+    work = partial(estimate_responses, runs_of(data), data.trials(), data.voxels(), rung, tuning=tuning)
     measurement = measure(work)
     responses = measurement.ours
     if responses.dropped_voxels:
@@ -102,10 +100,10 @@ def glmsingle(data: LadderData, tuning: BoolArray, source: Path, python: str) ->
         "C": {"n_components": int(found["n_components"].item())},
         "D": {"median_fraction": rounded(float(np.median(found["fraction"][data.driven])), 3)},
     }
+    for kind in extra:
+        zscore_within(found[kind], data.session)
     return {
-        f"GLMsingle {kind}": Estimate(
-            zscore_within(found[kind], data.session)[0], float(found[f"seconds_{kind}"]), peak, extra[kind]
-        )
+        f"GLMsingle {kind}": Estimate(found[kind], float(found[f"seconds_{kind}"]), peak, extra[kind])
         for kind in extra
     }
 

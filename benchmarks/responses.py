@@ -41,8 +41,9 @@ from bidsapp_synthfmri.config import ESTIMATORS
 from bidsapp_synthfmri.dataset.bold import read_bold
 from bidsapp_synthfmri.dataset.confounds import read_confounds
 from bidsapp_synthfmri.responses.design import frame_times, nuisance_basis, trial_regressors
-from bidsapp_synthfmri.responses.estimate import RunData, estimate_responses, estimate_run
+from bidsapp_synthfmri.responses.estimate import estimate_responses, estimate_run
 from bidsapp_synthfmri.responses.estimators import ESTIMATORS as BY_RUN
+from bidsapp_synthfmri.responses.runs import RunData
 from bidsapp_synthfmri.structures import FloatArray, Trials
 
 PEER_TRIALS = {"brain": 2, "roi": 3}
