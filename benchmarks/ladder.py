@@ -32,7 +32,9 @@ from bidsapp_synthfmri.responses.outcome import zscore_within
 from bidsapp_synthfmri.simulate.ladder import FAST, LadderConfig, LadderData, simulate_ladder
 from bidsapp_synthfmri.structures import BoolArray, FloatArray, Responses
 
-DESIGNS = {"bold5000": LadderConfig(), "fast": FAST}
+# "full" has BOLD5000's sessions, trials and repeats, of one participant.
+FULL = LadderConfig(n_sessions=15, n_runs=9, n_repeated=112)
+DESIGNS = {"bold5000": LadderConfig(), "fast": FAST, "full": FULL}
 RUNGS = ("tr34", "lsa", "lss", "hrf", "hrf-denoise", "hrf-denoise-ridge")
 _QUICK = {"n_sessions": 2, "n_runs": 3, "n_repeated": 16, "n_voxels": 300}
 _RELIABLE_NCSNR = 0.3

@@ -91,7 +91,7 @@ class RunConfig:
     rois: tuple[str, ...] = ()
     space: str | None = None
     stimulus_column: str = "stim_file"
-    responses: str = "lsa"
+    responses: str = "hrf-denoise-ridge"
     confounds: tuple[str, ...] = DEFAULT_CONFOUNDS
     fd_threshold: float | None = None
     min_ncsnr: float | None = None

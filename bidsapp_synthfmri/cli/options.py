@@ -112,7 +112,7 @@ def model_options(function: Decorated) -> Decorated:
         [
             click.option(
                 "--responses",
-                default="lsa",
+                default=ESTIMATORS[-1],
                 show_default=True,
                 metavar=f"{{{','.join(ESTIMATORS)},PATH}}",
                 help="Single-trial estimator, or the file or folder of precomputed responses.",

@@ -108,7 +108,7 @@ def test_defaults(parsed):
     assert (config.backbone, config.weights, config.responses, config.device) == (
         "alexnet",
         "imagenet",
-        "lsa",
+        "hrf-denoise-ridge",
         "auto",
     )
 

@@ -149,7 +149,6 @@ def short_confounds(bids: Path) -> None:
         (mask_moved, 4, ["mask-LHPPA.nii.gz", "grid"]),
         (all_constant, 4, ["ses-01", "constant"]),
         (content_absent, 3, ["datalad get", "preproc_bold.nii.gz"]),
-        (late_trial, 4, ["ses-01", "9999"]),
         (onset_is_text, 4, ["events.tsv", "soon"]),
         (short_confounds, 4, ["confounds_timeseries.tsv"]),
     ],
@@ -293,16 +292,28 @@ def duplicated_row(bids: Path) -> None:
     rewrite_events(bids, pd.concat([table, table.tail(1)]))
 
 
-@pytest.mark.parametrize("estimator", ["lsa", "lss"])
 @pytest.mark.parametrize(
-    ("spoil", "words"),
-    [(near_end_trial, ["ses-01", "next to no trace"]), (duplicated_row, ["events.tsv", "duplicated"])],
+    ("spoil", "estimator"),
+    [(near_end_trial, "lss"), (near_end_trial, "hrf-denoise-ridge"), (late_trial, "lsa")],
 )
-def test_trials_that_would_spoil_others_are_refused(spoilt, participant_level, spoil, words, estimator):
+def test_a_trial_the_scan_does_not_hold_is_left_out_and_said(
+    spoilt, tmp_path, participant_level, spoil, estimator
+):
+    n_trials = sum(len(pd.read_csv(path, sep="\t")) for path in spoilt.glob("sub-01/**/*_events.tsv"))
     spoil(spoilt)
     done = participant_level(spoilt, "--responses", estimator)
+    assert done.exit_code == 0, done.output
+    summary = json.loads(next((tmp_path / "out").glob("sub-01/func/*_summary.json")).read_text())
+    assert summary["n_trials"] == n_trials - 1
+    assert any(note.startswith("1 of ") and "left out" in note for note in summary["notes"])
+    assert "left out" in (tmp_path / "out" / "sub-01.html").read_text()
+
+
+def test_a_row_that_is_there_twice_is_refused(spoilt, participant_level):
+    duplicated_row(spoilt)
+    done = participant_level(spoilt)
     assert done.exit_code == 4, done.output
-    for word in words:
+    for word in ("events.tsv", "duplicated"):
         assert word in done.output.splitlines()[-1]
 
 
