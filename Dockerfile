@@ -26,7 +26,7 @@ COPY setup.cfg pyproject.toml README.md LICENSE run.py ./
 COPY bidsapp_synthfmri ./bidsapp_synthfmri
 # Run as any user: home and torch's cache are open to all, and the program itself is readable.
 RUN python3 -m venv /opt/venv \
- && pip install --disable-pip-version-check ${PIP_ARGS} . \
+ && pip install --disable-pip-version-check ${PIP_ARGS} '.[fast]' \
  && mkdir -p "$HOME" "$TORCH_HOME" \
  && chmod 777 "$HOME" "$TORCH_HOME"
 

@@ -35,11 +35,12 @@ import pandas as pd
 from glmsingle_process import run_glmsingle
 from measure import Measurement, argument_parser, measure, print_line, rounded, threads
 from nilearn.glm.first_level import FirstLevelModel
-from run_files import N_TRIALS, N_VOLUMES, REPETITION_TIME, Case, gzip_module, make_case, unpack
+from run_files import N_TRIALS, N_VOLUMES, REPETITION_TIME, Case, make_case, unpack
 
 from bidsapp_synthfmri.config import ESTIMATORS
 from bidsapp_synthfmri.dataset.bold import read_bold
 from bidsapp_synthfmri.dataset.confounds import read_confounds
+from bidsapp_synthfmri.dataset.gzipped import library
 from bidsapp_synthfmri.responses.design import frame_times, nuisance_basis, trial_regressors
 from bidsapp_synthfmri.responses.estimate import estimate_responses, estimate_run
 from bidsapp_synthfmri.responses.estimators import ESTIMATORS as BY_RUN
@@ -145,7 +146,7 @@ def described(case: Case, rung: str, n_fits: int, cpu: dict[str, list[float]]) -
     return {
         "shape": [*case.voxels.shape, N_VOLUMES],
         "compressed_mb": round(case.run.bold.stat().st_size / 2**20),
-        "gzip": gzip_module().__name__,
+        "gzip": library(),
         "trials": N_TRIALS,
         "voxels": len(case.voxels),
         "rung": rung,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from bidsapp_synthfmri.dataset.gzipped import open_stream
 from bidsapp_synthfmri.dataset.structures import RunFiles
 from bidsapp_synthfmri.dataset.volumes import read_mask
 from bidsapp_synthfmri.simulate.haemodynamics import trial_regressors
@@ -28,7 +27,6 @@ _BRAIN_RADIUS = (0.871, 0.871, 0.921)  # of the half field of view: 160,000 voxe
 _SCANNED = 1.13  # what the scan covers beyond the brain, in brain radii: 150 MB of gzip
 _BASELINE, _OUTSIDE, _NOISE_SD, _RESPONSE_SD = 10_000.0, 600.0, 100.0, 50.0
 _LEVEL = 6
-_GZIP = ("zlib_ng.gzip_ng", "isal.igzip")
 _CONFOUNDS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 _COMPONENTS = tuple(f"a_comp_cor_{number:02d}" for number in range(5))
 
@@ -82,24 +80,11 @@ def make_case(folder: Path, quick: bool, roi: bool, rng: np.random.Generator) ->
 
 
 def unpack(path: Path) -> None:
-    """Bare decompression of a .nii.gz, a volume at a time.
-
-    By the library that ``read_bold`` uses: this is the one place to name it.
-    """
+    """Bare decompression of a .nii.gz, a volume at a time, by the library that ``read_bold`` uses."""
     volume_bytes = 4 * int(np.prod(SHAPE))
-    with gzip_module().open(path, "rb") as file:
+    with open_stream(path) as file:
         while file.read(volume_bytes):
             pass
-
-
-def gzip_module():
-    """The fastest gzip library that is installed."""
-    for name in _GZIP:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    return gzip
 
 
 def _series(
