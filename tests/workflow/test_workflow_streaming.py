@@ -17,7 +17,7 @@ from bidsapp_synthfmri.errors import InputMalformedError, OutputUnwritableError
 from bidsapp_synthfmri.responses import RunData
 from bidsapp_synthfmri.simulate import SimulationConfig, simulate
 from bidsapp_synthfmri.workflow.inputs import ParticipantInputs, read_inputs
-from bidsapp_synthfmri.workflow.streaming import RunStream
+from bidsapp_synthfmri.workflow.streaming import RunStream, allocate
 
 N_RUNS, N_VOLUMES, N_VOXELS = 4, 6, 5
 SECONDS = 60  # to fail where a thread never comes
@@ -228,3 +228,21 @@ def test_a_run_without_pictures_is_left_out(inputs):
     others = {label: read for label, read in inputs.nuisance.items() if label != inputs.files.runs[0].label}
     fewer = replace(inputs, trials=inputs.trials.take(kept.to_numpy()), nuisance=others)
     assert len(fewer.runs()) == len(inputs.files.runs) - 1
+
+
+def test_responses_larger_than_memory_allows_are_kept_in_a_file_without_a_name(tmp_path: Path):
+    small = allocate(tmp_path / "scratch", 10**6, (10, 10))
+    assert not isinstance(small, np.memmap)
+    large = allocate(tmp_path / "scratch", 1000, (10, 30))
+    assert isinstance(large, np.memmap)
+    large[:] = 3
+    assert large.sum() == 900
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_responses_without_room_are_refused(tmp_path: Path):
+    with pytest.raises(OutputUnwritableError, match="GB of responses cannot be kept"):
+        allocate(tmp_path, 1000, (10**9, 10**6))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputUnwritableError, match="--work-dir"):
+        allocate(tmp_path / "file", 1000, (10, 300))
