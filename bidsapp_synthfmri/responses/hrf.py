@@ -78,7 +78,7 @@ def boxcar_response(times: Array, durations: Array, hrf: Hrf = CANONICAL) -> Arr
     at any time, with no oversampled grid and no rounding of onsets.
     """
     distinct, inverse = np.unique(durations, return_inverse=True)
-    peaks = _unscaled(_peak_times(distinct, hrf), distinct, hrf)[inverse].reshape(np.shape(durations))
+    peaks = _peak_heights(hrf, distinct.astype(np.float64).tobytes())[inverse].reshape(np.shape(durations))
     times, durations, peaks = np.broadcast_arrays(times, durations, peaks)
     response = np.zeros(times.shape)
     near = (times > 0) & (times < durations + _TAIL_S)
@@ -95,6 +95,13 @@ def _time_to_peak(hrf: Hrf) -> float:
         before, after = hrf.density(np.array([middle - step, middle + step]))
         low, high = (middle, high) if after > before else (low, middle)
     return (low + high) / 2
+
+
+@lru_cache(maxsize=4096)
+def _peak_heights(hrf: Hrf, durations: bytes) -> Array:
+    """(n,) unscaled heights of responses to boxcars; a run's durations come again at each of its designs."""
+    lengths = np.frombuffer(durations)
+    return _unscaled(_peak_times(lengths, hrf), lengths, hrf)
 
 
 def _peak_times(durations: Array, hrf: Hrf) -> Array:
