@@ -116,7 +116,7 @@ class RunScratch:
             self.folder = Path(mkdtemp(prefix="runs-", dir=parent))
         except OSError as error:
             raise OutputUnwritableError(
-                f"No folder for the runs' series can be made in {parent} ({error.strerror})",
+                f"{parent}, where the runs' series are kept, cannot be written ({error.strerror})",
                 "Name a folder that can be written with --work-dir",
             ) from error
         self.runs: dict[int, RunData] = {}

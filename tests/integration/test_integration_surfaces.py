@@ -68,8 +68,8 @@ def results(spoilt, tmp_path, participant_level) -> Results:
     voxels = write_surfaces(spoilt)
     made = Results(spoilt, tmp_path / "surface", tmp_path / "volume", voxels)
     for done in (
-        participant_level(spoilt, "--space", "fsnative", output=made.surface),
-        participant_level(spoilt, output=made.volume),
+        participant_level(spoilt, "--space", "fsnative", "--responses", "lss", output=made.surface),
+        participant_level(spoilt, "--responses", "lss", output=made.volume),
     ):
         assert done.exit_code == 0, done.output
     return made
@@ -96,7 +96,7 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
         assert [name for name, *_ in columns.iter_structures()] == list(CORTICES)
         assert len(columns) == len(results.voxels)
     maps = sorted(path.name for path in func.glob("*_space-fsnative_*.d*.nii"))
-    assert len(maps) == 7
+    assert len(maps) == 9
 
     encoder = Encoder.load(func / "sub-01_task-images_desc-encoder_model.safetensors")
     assert isinstance(encoder.voxels, SurfaceSpace)
@@ -108,3 +108,12 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
     group = [results.bids_dir, results.surface, "group", "--work-dir", tmp_path / "work", "--n-cpus", "1"]
     done = CliRunner().invoke(run, [str(word) for word in group])
     assert done.exit_code == 0, done.output
+
+
+def test_all_rungs_climb_on_surfaces(spoilt, tmp_path, participant_level):
+    write_surfaces(spoilt)
+    done = participant_level(spoilt, "--space", "fsnative", output=tmp_path / "surface")
+    assert done.exit_code == 0, done.output
+    read = load_participant(tmp_path / "surface", "01")
+    assert read.summary["responses"] in ("hrf", "hrf-denoise-ridge")
+    assert np.isfinite(read.responses.values).all()
