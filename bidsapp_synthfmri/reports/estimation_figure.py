@@ -18,7 +18,7 @@ from .page import Figure
 
 _CHOSEN = Mark(COLOURS["vermillion"], "D", 8.0)
 _CANDIDATE = Mark(COLOURS["blue"], "o", 5.5)
-_HEIGHT = 3.1
+_HEIGHT = 3.3
 _MEDIAN: dict[str, Any] = {"color": COLOURS["ink"], "linewidth": 1.3, "linestyle": "--"}
 
 
@@ -43,6 +43,7 @@ def _panels(chosen: Chosen) -> list[Callable[[Axes, Chosen, int], None]]:
 def _draw(chosen: Chosen) -> str:
     panels = _panels(chosen)
     drawing = canvas(_HEIGHT)
+    drawing.set_layout_engine("constrained", wspace=0.06, h_pad=0.08)
     every_axes = np.atleast_1d(drawing.subplots(1, len(panels)))
     for axes, panel in zip(every_axes, panels, strict=True):
         panel(axes, chosen, len(panels))
@@ -66,7 +67,7 @@ def _bars(axes: Axes, spread: Spread, labels: list[str], n_panels: int) -> None:
         places, spread.counts, width=0.85, color=COLOURS["sky"], edgecolor=COLOURS["blue"], linewidth=0.9
     )
     axes.axvline(spread.values.index(spread.quantile(0.5)), **_MEDIAN)
-    shown = places[:: 1 if n_panels == 1 else 2 * (n_panels - 1)]
+    shown = places[::-1][:: 1 if n_panels == 1 else 2 * (n_panels - 1)]
     axes.set_xticks(shown, [labels[place] for place in shown])
     axes.set_xlim(-0.7, len(places) - 0.3)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -75,7 +76,7 @@ def _bars(axes: Axes, spread: Spread, labels: list[str], n_panels: int) -> None:
 
 def _response_panel(axes: Axes, chosen: Chosen, n_panels: int) -> None:
     if chosen.hrf is not None:
-        _bars(axes, chosen.hrf, [f"{peak:.1f}" for peak in chosen.hrf.values], n_panels)
+        _bars(axes, chosen.hrf, [f"{peak:.2f}" for peak in chosen.hrf.values], n_panels)
     axes.set_title("Haemodynamic response")
     axes.set_xlabel("Time to peak (s)")
 
@@ -97,7 +98,7 @@ def _component_panel(axes: Axes, chosen: Chosen, n_panels: int) -> None:
     axes.set_title("Noise components")
     axes.set_xlabel("Components projected out")
     axes.set_ylabel("Reliability r of one response")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10 // n_panels + 2, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10 // n_panels + 3, steps=[1, 2, 5, 10], integer=True))
     axes.margins(y=0.15)
 
 
@@ -105,8 +106,8 @@ def _caption(chosen: Chosen) -> str:
     parts = []
     if chosen.hrf is not None:
         parts.append(
-            "Time to peak: how many voxels took each haemodynamic response of the library, in its order; the"
-            " seconds are from a brief event to the response's peak."
+            "Haemodynamic response: how many voxels took each response of the library, in its order and not"
+            " to scale; the seconds are from a brief event to the response’s peak."
         )
     if len(chosen.scores) > 1:
         parts.append(
@@ -116,7 +117,7 @@ def _caption(chosen: Chosen) -> str:
         )
     if chosen.fraction is not None:
         parts.append(
-            "Ridge fraction: length of a voxel's responses, as they differ from their mean, relative to least"
+            "Ridge fraction: length of a voxel’s responses, as they differ from their mean, relative to least"
             " squares; 1 is no ridge."
         )
     return " ".join(parts)
@@ -125,7 +126,7 @@ def _caption(chosen: Chosen) -> str:
 def _alt(chosen: Chosen) -> str:
     parts = []
     if chosen.hrf is not None:
-        spoken = _spoken(chosen.hrf, [f"{peak:.1f} s" for peak in chosen.hrf.values])
+        spoken = _spoken(chosen.hrf, [f"{peak:.2f} s" for peak in chosen.hrf.values])
         parts.append(f"Histogram of voxels by time to peak of their haemodynamic response: {spoken}.")
     if len(chosen.scores) > 1:
         scores = listed([f"{n} {correlation(r, digits=3)}" for n, r in enumerate(chosen.scores)])

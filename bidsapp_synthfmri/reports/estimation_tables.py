@@ -10,6 +10,13 @@ from .numbers import MISSING, correlation, count, counted, percent
 from .tables import Table
 
 MOST_TRIALS = 20
+_TRIAL_HEADS = {
+    "session": "Session",
+    "run": "Run",
+    "onset": "Onset (s)",
+    "stimulus": "Image",
+    "reason": "Why",
+}
 
 
 def estimation_tables(chosen: Chosen) -> tuple[Table, ...]:
@@ -45,20 +52,17 @@ def dropped_table(dropped: pd.DataFrame | None) -> Table | None:
     if dropped is None or dropped.empty:
         return None
     shown = dropped.iloc[:MOST_TRIALS]
+    reasons = dropped["reason"].map(_label).unique()
+    columns = [column for column in _TRIAL_HEADS if column != "reason" or len(reasons) > 1]
     rows = tuple(
-        (
-            _label(row["session"]),
-            _label(row["run"]),
-            _onset(row["onset"]),
-            _label(row["stimulus"]),
-            _label(row["reason"]),
-        )
+        tuple(_onset(row[column]) if column == "onset" else _label(row[column]) for column in columns)
         for _, row in shown.iterrows()
     )
-    note = "They have no response and take no part in anything that follows."
+    why = f": {reasons[0]}" if len(reasons) == 1 else ""
+    note = f"They have no response and take no part in anything that follows{why}."
     if more := len(dropped) - len(shown):
         note += f" {counted(more, 'more is', 'more are')} in the file of dropped trials."
-    heads = ("Session", "Run", "Onset (s)", "Image", "Why")
+    heads = tuple(_TRIAL_HEADS[column] for column in columns)
     return Table("Trials left out", heads, rows, n_heads=len(heads), note=note)
 
 

@@ -25,7 +25,7 @@ def estimation_words(chosen: Chosen, summary: Json) -> str:
     """A paragraph: which estimator and why, what it chose by what, and what the choice does to scores."""
     if "precomputed" in summary:
         return " ".join(part for part in (_given(summary), _dropped(chosen)) if part)
-    parts = (_rung(chosen), _responses(chosen), _components(chosen), _fractions(chosen))
+    parts = (_rung(chosen), _responses(chosen, summary), _components(chosen), _fractions(chosen))
     return " ".join(part for part in (*parts, _repeats(chosen), _optimism(chosen), _dropped(chosen)) if part)
 
 
@@ -40,15 +40,16 @@ def _rung(chosen: Chosen) -> str:
     return " ".join((f"{used}, although {chosen.asked} was asked for.", *chosen.notes[:1]))
 
 
-def _responses(chosen: Chosen) -> str:
+def _responses(chosen: Chosen, summary: Json) -> str:
     if chosen.hrf is None:
         return ""
     spread = chosen.hrf
-    low, middle, high = (f"{spread.quantile(share):.1f}" for share in (0.25, 0.5, 0.75))
+    low, middle, high = (f"{spread.quantile(share):.2f}" for share in (0.25, 0.5, 0.75))
+    before = " (before some were left out for their ncsnr)" if "min_ncsnr" in summary else ""
     return (
-        f"{counted(spread.n_voxels, 'voxel')} took {count(spread.n_used)} of the library’s"
-        f" {len(spread.values)} haemodynamic responses; the time to peak is {middle} s in the median voxel"
-        f" (middle half of voxels {low} to {high} s)."
+        f"{counted(spread.n_voxels, 'voxel')}{before} took {count(spread.n_used)} of the library’s"
+        f" {len(spread.values)} haemodynamic responses, each the one that fits its time series best; the time"
+        f" to peak is {middle} s in the median voxel (middle half of voxels {low} to {high} s)."
     )
 
 
@@ -60,8 +61,9 @@ def _components(chosen: Chosen) -> str:
     pool = f" from {counted(chosen.n_pool, 'voxel')} that the task explains least"
     if not chosen.n_components:
         return (
-            f"No noise component was projected out: none of up to {chosen.n_candidates}{pool} raised the"
-            f" reliability of one response above {_precise(chosen.scores[0])}."
+            f"No noise component was projected out: with 1 to {chosen.n_candidates} of them,{pool}, the"
+            " reliability r of one response is no higher than without, where it is"
+            f" {_precise(chosen.scores[0])} (median over the voxels that respond best)."
         )
     were = "was" if chosen.n_components == 1 else "were"
     return (
