@@ -58,8 +58,9 @@ def dropped_table(dropped: pd.DataFrame | None) -> Table | None:
         tuple(_onset(row[column]) if column == "onset" else _label(row[column]) for column in columns)
         for _, row in shown.iterrows()
     )
-    why = f": {reasons[0]}" if len(reasons) == 1 else ""
-    note = f"They have no response and take no part in anything that follows{why}."
+    note = "They have no response and take no part in anything that follows."
+    if len(reasons) == 1:
+        note += f" Why: {reasons[0].removesuffix('.')}."
     if more := len(dropped) - len(shown):
         note += f" {counted(more, 'more is', 'more are')} in the file of dropped trials."
     heads = tuple(_TRIAL_HEADS[column] for column in columns)

@@ -47,7 +47,7 @@ def _responses(chosen: Chosen, summary: Json) -> str:
     low, middle, high = (f"{spread.quantile(share):.2f}" for share in (0.25, 0.5, 0.75))
     before = " (before some were left out for their ncsnr)" if "min_ncsnr" in summary else ""
     return (
-        f"{counted(spread.n_voxels, 'voxel')}{before} took {count(spread.n_used)} of the library’s"
+        f"The {counted(spread.n_voxels, 'voxel')}{before} took {count(spread.n_used)} of the library’s"
         f" {len(spread.values)} haemodynamic responses, each the one that fits its time series best; the time"
         f" to peak is {middle} s in the median voxel (middle half of voxels {low} to {high} s)."
     )
@@ -58,16 +58,16 @@ def _components(chosen: Chosen) -> str:
         return ""
     if not chosen.n_candidates:
         return "No noise components were sought or removed."
-    pool = f" from {counted(chosen.n_pool, 'voxel')} that the task explains least"
+    pool = f"from {counted(chosen.n_pool, 'voxel')} that the task explains least"
     if not chosen.n_components:
         return (
-            f"No noise component was projected out: with 1 to {chosen.n_candidates} of them,{pool}, the"
+            f"No noise component was projected out: with 1 to {chosen.n_candidates} of them, {pool}, the"
             " reliability r of one response is no higher than without, where it is"
             f" {_precise(chosen.scores[0])} (median over the voxels that respond best)."
         )
     were = "was" if chosen.n_components == 1 else "were"
     return (
-        f"{counted(chosen.n_components, 'noise component')} of up to {chosen.n_candidates}{pool} {were}"
+        f"Of up to {counted(chosen.n_candidates, 'noise component')} {pool}, {chosen.n_components} {were}"
         f" projected out, with which the reliability r of one response rose by {_precise(chosen.gain)}, from"
         f" {_precise(chosen.scores[0])} to {_precise(chosen.scores[chosen.n_components])} (median over the"
         " voxels that respond best)."
@@ -96,8 +96,8 @@ def _repeats(chosen: Chosen) -> str:
         if there
     )
     return (
-        f"{counted(chosen.n_tuning_trials, 'presentation')} of"
-        f" {counted(chosen.n_tuning_stimuli, 'image')} shown in more than one run chose {chose}."
+        f"Repeats chose {chose}: {counted(chosen.n_tuning_trials, 'presentation')} of"
+        f" {counted(chosen.n_tuning_stimuli, 'image')} shown in more than one run."
     )
 
 
@@ -115,7 +115,8 @@ def _optimism(chosen: Chosen) -> str:
 def _dropped(chosen: Chosen) -> str:
     if not chosen.n_dropped:
         return ""
-    return f"{counted(chosen.n_dropped, 'trial has', 'trials have')} no response."
+    are = "is" if chosen.n_dropped == 1 else "are"
+    return f"There {are} {counted(chosen.n_dropped, 'trial')} without a response."
 
 
 def _precise(value: float) -> str:

@@ -92,6 +92,6 @@ def test_the_highest_rung_leaves_its_choices_and_a_lower_one_takes_them_back(
     assert trials["stimulus"].tolist() == [table["stim_file"].iloc[-1]]
     page = (output / "sub-01.html").read_text(encoding="utf-8")
     assert "Trials left out" in page
-    assert "1 trial has no response." in page
+    assert "There is 1 trial without a response." in page
     assert "Noise components" not in page
     assert "Rokem" not in page

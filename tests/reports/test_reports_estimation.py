@@ -78,14 +78,14 @@ def dropped(n: int, reason: str = "no volume used lies 4-8 s after its onset") -
 def test_the_paragraph_of_the_highest_rung_in_full() -> None:
     assert words() == (
         "Responses were estimated by ridge regression with a haemodynamic response for each voxel and noise"
-        " components projected out (hrf-denoise-ridge), as asked for. 200 voxels took 4 of the library’s 20"
-        " haemodynamic responses, each the one that fits its time series best; the time to peak is 5.00 s in"
-        " the median voxel (middle half of voxels 5.00 to 5.25 s). 2 noise components of up to 3 from 48,211"
-        " voxels that the task explains least were projected out, with which the reliability r of one"
+        " components projected out (hrf-denoise-ridge), as asked for. The 200 voxels took 4 of the library’s"
+        " 20 haemodynamic responses, each the one that fits its time series best; the time to peak is 5.00 s in"
+        " the median voxel (middle half of voxels 5.00 to 5.25 s). Of up to 3 noise components from 48,211"
+        " voxels that the task explains least, 2 were projected out, with which the reliability r of one"
         " response rose by .044, from .212 to .256 (median over the voxels that respond best). The median"
-        " voxel’s ridge fraction is .50 (middle half of voxels .50 to .55; 1 would be least squares). 451"
-        " presentations of 113 images shown in more than one run chose the number of components and the"
-        " fractions. The choice used the same repeats as the reliability and the five rows: measured by"
+        " voxel’s ridge fraction is .50 (middle half of voxels .50 to .55; 1 would be least squares). Repeats"
+        " chose the number of components and the fractions: 451 presentations of 113 images shown in more"
+        " than one run. The choice used the same repeats as the reliability and the five rows: measured by"
         " halves of the images, that raises reliability by about .004."
     )
 
@@ -95,7 +95,7 @@ def test_a_rung_below_the_one_asked_for_says_why() -> None:
     text = words("hrf", asked="hrf-denoise", notes=[note, "9 trials were kept."], n_dropped_trials=1)
     assert "although hrf-denoise was asked for. 3 stimuli were shown in more than one run; too few." in text
     assert "9 trials" not in text
-    assert text.endswith("1 trial has no response.")
+    assert text.endswith("There is 1 trial without a response.")
     assert "ridge" not in text
     assert "raises" not in text
 
@@ -104,7 +104,7 @@ def test_no_component_is_explained_whether_tried_or_not() -> None:
     tried = words("hrf-denoise", n_components=0, component_scores=[0.4, 0.3])
     assert "with 1 to 1 of them, from 48,211 voxels" in tried
     assert "no higher than without, where it is .400" in tried
-    assert "chose the number of components." in tried
+    assert "Repeats chose the number of components: 451" in tried
     untried = words("hrf-denoise", n_components=0, component_scores=[], n_pool=0, optimism=None)
     assert "No noise components were sought or removed." in untried
     assert "chose" not in untried
@@ -123,7 +123,7 @@ def test_precomputed_responses_are_not_called_estimated() -> None:
     found = chosen_of(entry)
     assert found is not None
     assert estimation_words(found, entry) == (
-        "Responses were precomputed, not estimated here: a release. 2 trials have no response."
+        "Responses were precomputed, not estimated here: a release. There are 2 trials without a response."
     )
 
 
