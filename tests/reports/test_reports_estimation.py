@@ -79,8 +79,8 @@ def test_the_paragraph_of_the_highest_rung_in_full() -> None:
     assert words() == (
         "Responses were estimated by ridge regression with a haemodynamic response for each voxel and noise"
         " components projected out (hrf-denoise-ridge), as asked for. The 200 voxels took 4 of the library’s"
-        " 20 haemodynamic responses, each the one that fits its time series best; the time to peak is 5.00 s in"
-        " the median voxel (middle half of voxels 5.00 to 5.25 s). Of up to 3 noise components from 48,211"
+        " 20 haemodynamic responses, each the one that fits its time series best; the time to peak is 5.00 s"
+        " in the median voxel (middle half of voxels 5.00 to 5.25 s). Of up to 3 noise components from 48,211"
         " voxels that the task explains least, 2 were projected out, with which the reliability r of one"
         " response rose by .044, from .212 to .256 (median over the voxels that respond best). The median"
         " voxel’s ridge fraction is .50 (middle half of voxels .50 to .55; 1 would be least squares). Repeats"
