@@ -106,6 +106,70 @@ REFERENCES = (
         ),
     ),
     Reference(
+        "allen2022",
+        "article",
+        "The choice of a haemodynamic response for each voxel from a library.",
+        "Allen, Emily J. and others",
+        2022,
+        (
+            (
+                "title",
+                "A massive 7{T} {fMRI} dataset to bridge cognitive neuroscience and artificial intelligence",
+            ),
+            ("journal", "Nature Neuroscience"),
+            ("volume", "25"),
+            ("pages", "116--126"),
+            ("doi", "10.1038/s41593-021-00962-x"),
+        ),
+    ),
+    Reference(
+        "kay2013",
+        "article",
+        "GLMdenoise: noise components from voxels that the task leaves alone.",
+        "Kay, Kendrick N. and Rokem, Ariel and Winawer, Jonathan and Dougherty, Robert F."
+        " and Wandell, Brian A.",
+        2013,
+        (
+            ("title", "{GLMdenoise}: a fast, automated technique for denoising task-based {fMRI} data"),
+            ("journal", "Frontiers in Neuroscience"),
+            ("volume", "7"),
+            ("pages", "247"),
+            ("doi", "10.3389/fnins.2013.00247"),
+        ),
+    ),
+    Reference(
+        "rokem2020",
+        "article",
+        "Fractional ridge regression of single-trial responses.",
+        "Rokem, Ariel and Kay, Kendrick",
+        2020,
+        (
+            (
+                "title",
+                "Fractional ridge regression: a fast, interpretable reparameterization of ridge regression",
+            ),
+            ("journal", "GigaScience"),
+            ("volume", "9"),
+            ("pages", "giaa133"),
+            ("doi", "10.1093/gigascience/giaa133"),
+        ),
+    ),
+    Reference(
+        "prince2022",
+        "article",
+        "GLMsingle: the sequence of library, noise components and ridge.",
+        "Prince, Jacob S. and Charest, Ian and Kurzawski, Jan W. and Pyles, John A. and Tarr, Michael J."
+        " and Kay, Kendrick N.",
+        2022,
+        (
+            ("title", "Improving the accuracy of single-trial {fMRI} response estimates using {GLMsingle}"),
+            ("journal", "eLife"),
+            ("volume", "11"),
+            ("pages", "e77599"),
+            ("doi", "10.7554/eLife.77599"),
+        ),
+    ),
+    Reference(
         "benjamini1995",
         "article",
         "The correction of p-values for the false discovery rate.",

@@ -82,6 +82,12 @@ TRIAL_COLUMNS = Columns(
     },
     other="Column of the dataset's events files, as it was there",
 )
+DROPPED_COLUMNS = Columns(
+    {
+        **{name: TRIAL_COLUMNS.known[name] for name in ("session", "run", "onset", "stimulus")},
+        "reason": Column("Why the trial has no response"),
+    }
+)
 STIMULUS_COLUMNS = Columns(
     {
         "image": Column("Number of the image's map in the synthetic responses file, from 1"),

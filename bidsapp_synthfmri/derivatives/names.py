@@ -127,6 +127,7 @@ def _matrix(desc: str, description: str) -> OutputFile:
 
 RESPONSES = _matrix("singletrial", "Single-trial responses: one map a trial, one column a voxel")
 TRIALS = _participant_table("singletrial", "trials", "The trials, one a map of the single-trial responses")
+DROPPED_TRIALS = _participant_table("dropped", "trials", "Trials without a response, and why")
 ROIS = _dseg("roi", "Regions of interest; each distinct combination of regions has its own index")
 MEASURED_ROIS = _dseg(
     "measured",
@@ -148,6 +149,16 @@ SPLIT_HALF = _map(
     "splithalf",
     "Single-trial reliability from split halves of repeated stimuli (Spearman-Brown for unequal halves)",
 )
+TIME_TO_PEAK = _map(
+    "hrf",
+    "timetopeak",
+    "Seconds from a brief event to the peak of the haemodynamic response chosen from the library",
+)
+RIDGE_FRACTION = _map(
+    "ridge",
+    "fraction",
+    "Length of the ridge estimate of a voxel's single-trial responses over that of least squares",
+)
 BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
 SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
 SYNTHETIC_STIMULI = _participant_table(
@@ -168,6 +179,7 @@ SUMMARY = OutputFile(
     PARTICIPANT_FOLDER, _SUBJECT, "summary", ".json", "Facts of the participant's run", "encoding"
 )
 PAGE = OutputFile(ROOT, ("sub",), "", ".html", "The participant's report")
+ESTIMATION_FIGURE = "estimation"
 
 GROUP_DECODING = OutputFile(GROUP_FOLDER, (), "decoding_scores", ".tsv", "Decoding of real responses")
 GROUP_CONTRASTS = OutputFile(
@@ -182,12 +194,15 @@ GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
 OUTPUTS = (
     RESPONSES,
     TRIALS,
+    DROPPED_TRIALS,
     ROIS,
     MEASURED_ROIS,
     NCSNR,
     RELIABILITY,
     NOISE_CEILING,
     SPLIT_HALF,
+    TIME_TO_PEAK,
+    RIDGE_FRACTION,
     RELIABILITY_SCORES,
     ENCODER,
     ENCODER_R,
@@ -207,6 +222,9 @@ OUTPUTS = (
 
 DESCRIPTIONS = {
     "singletrial": "One response per trial and voxel, estimated from preprocessed BOLD",
+    "dropped": "Trials that have no response",
+    "hrf": "The haemodynamic response chosen for each voxel",
+    "ridge": "The strength of ridge regression chosen for each voxel's single-trial responses",
     "roi": "Regions of interest on the grid of the preprocessed BOLD",
     "measured": "Regions of interest before voxels were left out by their reliability",
     "reliability": "How far responses to repeated stimuli agree",
@@ -244,6 +262,12 @@ def on_surface(output: OutputFile) -> OutputFile:
     if output.extension != ".nii.gz":
         return output
     return output.with_extension(".dlabel.nii" if output.suffix == "dseg" else ".dscalar.nii")
+
+
+def with_companions(output: OutputFile) -> tuple[OutputFile, ...]:
+    """A file in a volume and on surfaces, and its table of labels where it has one."""
+    images = dict.fromkeys((output, on_surface(output)))
+    return (*images, output.with_extension(".tsv")) if output.suffix == "dseg" else tuple(images)
 
 
 def figure(name: str, group: bool = False) -> OutputFile:

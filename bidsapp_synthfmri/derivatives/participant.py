@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import SynthfmriError
-from ..structures import FloatArray, IntArray, Json, Responses, Space, Synthetic
+from ..structures import Estimation, FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
 from .names import OutputFile
 from .writer import Writer
@@ -26,12 +26,14 @@ def begin_participant(writer: Writer) -> None:
     """Withdraw what must not be read beside new results.
 
     That is the summary of an earlier run, so that a participant whose files are half old and half new does
-    not count as written, and extra image sets and voxels left out, which the new run may not have.
+    not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
+    what an estimator chose.
     """
     writer.withdraw(names.SUMMARY)
-    measured = names.MEASURED_ROIS
-    for output in (measured, names.on_surface(measured), measured.with_extension(".tsv")):
-        writer.withdraw(output)
+    for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
+        for output in names.with_companions(kind):
+            writer.withdraw(output)
+    writer.withdraw(names.figure(names.ESTIMATION_FIGURE))
     for name in names.extra_sets(writer.output_dir, writer.place):
         for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
             writer.withdraw(names.of_extra_set(output, name))
@@ -60,12 +62,16 @@ def write_responses(
     sidecar = {
         **_unit_keys(responses.unit),
         "Estimator": responses.estimator,
+        **_estimation_keys(responses.estimation),
         "DroppedVoxels": responses.dropped_voxels,
         "Rows": writer.uri(names.TRIALS),
         **_sources(sources),
     }
     writer.matrix(names.RESPONSES, responses.values, _trial_names(trials), responses.voxels, sidecar)
     writer.table(names.TRIALS, table, columns.TRIAL_COLUMNS)
+    if responses.estimation is not None and len(responses.estimation.dropped_trials):
+        dropped = responses.estimation.dropped_trials[list(columns.DROPPED_COLUMNS.known)]
+        writer.table(names.DROPPED_TRIALS, dropped.reset_index(drop=True), columns.DROPPED_COLUMNS)
 
 
 def write_synthetic(
@@ -155,6 +161,27 @@ def write_reliability_maps(
         writer.volume(output, np.asarray(values, dtype=np.float32), voxels, sidecar)
 
 
+def write_estimation_maps(
+    writer: Writer, voxels: Space, estimation: Estimation, rois: OutputFile = names.ROIS
+) -> None:
+    """Write one image each of what the estimator chose in every voxel, where it chose.
+
+    Parameters
+    ----------
+    writer : the participant's
+    voxels : where the choices lie: all that have responses, those left out for their ncsnr too
+    estimation : the choices, of ``voxels``
+    rois : the file that holds ``voxels``
+    """
+    sidecar = {"Voxels": writer.uri(rois), **_sources([writer.uri(names.RESPONSES)])}
+    if estimation.hrf_index is not None:
+        peaks = np.asarray(estimation.hrf_peaks, dtype=np.float32)
+        known = {"Units": "s", "LibraryTimesToPeak": list(estimation.hrf_peaks)}
+        writer.volume(names.TIME_TO_PEAK, peaks[estimation.hrf_index], voxels, known | sidecar)
+    if estimation.fraction is not None:
+        writer.volume(names.RIDGE_FRACTION, estimation.fraction, voxels, {"Units": "arbitrary"} | sidecar)
+
+
 def write_maps(
     writer: Writer,
     voxels: Space,
@@ -215,6 +242,22 @@ def _unit_keys(unit: str) -> Json:
     if unit not in _UNITS:
         raise SynthfmriError(f"Responses are in an unknown unit {unit!r}", "Report this defect")
     return {"Units": _UNITS[unit], "Scale": _SCALES[unit], "ResponseUnit": unit}
+
+
+def _estimation_keys(estimation: Estimation | None) -> Json:
+    """What the estimator was told, chose and left out; keys of what it did not do are left out."""
+    if estimation is None:
+        return {}
+    known = (
+        ("EstimatorAsked", estimation.asked, True),
+        ("NoiseComponents", estimation.n_components, estimation.n_components is not None),
+        ("TuningStimuli", estimation.n_tuning_stimuli, estimation.n_tuning_stimuli > 0),
+        ("TuningTrials", estimation.n_tuning_trials, estimation.n_tuning_stimuli > 0),
+        ("Optimism", estimation.optimism, estimation.optimism is not None),
+        ("DroppedTrials", len(estimation.dropped_trials), True),
+        ("CensoredVolumes", estimation.n_censored, estimation.n_volumes > 0),
+    )
+    return {key: value for key, value, said in known if said}
 
 
 def _sources(uris: Sequence[str]) -> Json:

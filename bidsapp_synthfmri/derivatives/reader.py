@@ -110,6 +110,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         reliability=source.table(names.RELIABILITY_SCORES),
         summary=_summary(source),
         card=source.json(names.ENCODER_CARD),
+        dropped_trials=_dropped_trials(source),
     )
 
 
@@ -293,6 +294,12 @@ def _responses(source: _Source, voxels: Space) -> tuple[Responses, NDArray[np.st
         dropped_voxels=int(sidecar["DroppedVoxels"]),
     )
     return responses, np.asarray(table["split"], dtype=np.str_)
+
+
+def _dropped_trials(source: _Source) -> pd.DataFrame | None:
+    if not names.DROPPED_TRIALS.path(source.output_dir, source.place).is_file():
+        return None
+    return source.table(names.DROPPED_TRIALS)
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

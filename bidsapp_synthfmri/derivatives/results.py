@@ -26,6 +26,8 @@ class ParticipantResults:
     encoding, accounting, reliability : long-form scores
     summary : facts of the run
     card : the encoder's model card
+    dropped_trials : trials without a response, with ``session``, ``run``, ``onset``, ``stimulus`` and
+        ``reason``; None where every trial has one
     """
 
     participant: str
@@ -41,6 +43,7 @@ class ParticipantResults:
     reliability: pd.DataFrame
     summary: Json
     card: Json
+    dropped_trials: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

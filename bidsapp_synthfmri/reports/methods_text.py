@@ -6,13 +6,29 @@ from typing import Any
 
 from ..derivatives.citations import REFERENCES, Reference
 from ..structures import Json
+from .estimation import Chosen, chosen_of
 from .numbers import count, counted, listed
 
+_OWN_RESPONSE = (
+    "one regressor a trial, all trials of a run in one least-squares fit, with a haemodynamic response of"
+    " each voxel’s own"
+)
 _ESTIMATORS = {
     "lsa": "one regressor a trial, all trials of a run in one least-squares fit (least squares all)",
     "lss": "a separate least-squares fit a trial, with that trial against the sum of all others of the run"
     " (least squares separate; Mumford et al. 2012)",
     "tr34": "the mean of the third and fourth volume after onset as percent signal change, after detrending",
+    "hrf": _OWN_RESPONSE,
+    "hrf-denoise": _OWN_RESPONSE,
+    "hrf-denoise-ridge": "one regressor a trial, all trials of a run in one fit, with a haemodynamic response"
+    " and a ridge penalty of each voxel’s own, in the sequence of steps of"
+    " Prince et al. (2022)",
+}
+_CITED = {
+    "lss": ("mumford2012",),
+    "hrf": ("allen2022",),
+    "hrf-denoise": ("allen2022", "kay2013"),
+    "hrf-denoise-ridge": ("allen2022", "kay2013", "rokem2020", "prince2022"),
 }
 _WEIGHTS = {
     "imagenet": "weights trained on ImageNet",
@@ -51,9 +67,10 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
 
 def references(summary: Json) -> tuple[str, ...]:
     """What to cite, in plain text, by author."""
-    wanted = [*_ALWAYS_CITED]
-    if summary.get("responses") == "lss":
-        wanted.append("mumford2012")
+    wanted = [*_ALWAYS_CITED, *_CITED.get(str(summary.get("responses", "")), ())]
+    chosen = chosen_of(summary)
+    if chosen is not None and not chosen.n_candidates and "kay2013" in wanted:
+        wanted.remove("kay2013")
     if str(summary.get("backbone", "")).startswith("alexnet"):
         wanted.append("krizhevsky2012")
     if "backbone" in summary:
@@ -68,6 +85,7 @@ def _responses(summary: Json) -> str:
         f" {counted(len(summary.get('sessions', [])) or 1, 'session')},"
         f" {counted(summary.get('n_runs'), 'run')}) {_origin(summary)}."
     ]
+    parts += _choices(summary)
     confounds = [str(name) for name in summary.get("confounds", [])]
     drifts = "Slow drifts (cosines, high-pass 1/128 Hz)"
     if confounds:
@@ -101,6 +119,39 @@ def _origin(summary: Json) -> str:
         f"were estimated for single trials in {voxels} of the preprocessed data in space"
         f" {summary.get('space')}: {_ESTIMATORS.get(estimator, estimator)}"
     )
+
+
+def _choices(summary: Json) -> list[str]:
+    """How the upper rungs chose; nothing for the others."""
+    estimator, chosen = str(summary.get("responses", "")), chosen_of(summary)
+    if not estimator.startswith("hrf") or chosen is None:
+        return []
+    n_library = f" {len(chosen.hrf.values)}" if chosen.hrf is not None else ""
+    parts = [
+        f"Each voxel’s haemodynamic response was the one of a library of{n_library} double-gamma responses"
+        " that explained most variance beyond what it explained in noise (after Allen et al. 2022)."
+    ]
+    if chosen.n_candidates:
+        parts.append(
+            "Noise components were each run’s leading principal components over the half of the brain’s"
+            f" voxels that the task explained least ({counted(chosen.n_pool, 'voxel')}); their number,"
+            f" {count(chosen.n_components)} of up to {count(chosen.n_candidates)}, was chosen by the"
+            f" cross-validated reliability of {_tuning(chosen)} (after Kay et al. 2013)."
+        )
+    elif chosen.n_components is not None:
+        parts.append("No noise components were projected out.")
+    if chosen.fraction is not None:
+        parts.append(
+            "The penalty was set by the fraction of the least-squares estimate’s length that ridge"
+            " regression leaves (Rokem and Kay 2020), chosen in each voxel by the reliability of"
+            f" {'the same repeats' if chosen.n_candidates else _tuning(chosen)}."
+        )
+    return parts
+
+
+def _tuning(chosen: Chosen) -> str:
+    trials = counted(chosen.n_tuning_trials, "presentation")
+    return f"{trials} of {counted(chosen.n_tuning_stimuli, 'image')} shown in more than one run"
 
 
 def _encoder(summary: Json) -> str:

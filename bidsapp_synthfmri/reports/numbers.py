@@ -9,13 +9,12 @@ MISSING = "n/a"
 MINUS = "\N{MINUS SIGN}"
 
 
-def correlation(value: float, signed: bool = False) -> str:
+def correlation(value: float, signed: bool = False, digits: int = 2) -> str:
     """``.43``, ``−.05``; with ``signed`` a plus sign before positive values."""
     if not math.isfinite(value):
         return MISSING
-    text = f"{abs(value):.2f}"
-    digits = text[1:] if text.startswith("0") else text
-    return _sign(value, text, signed) + digits
+    text = f"{abs(value):.{digits}f}"
+    return _sign(value, text, signed) + text.removeprefix("0")
 
 
 def percent(value: float, signed: bool = False) -> str:

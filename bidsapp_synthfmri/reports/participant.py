@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from ..derivatives.results import ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
+from .estimation import chosen_of
+from .estimation_figure import estimation_figure
+from .estimation_tables import dropped_table, estimation_tables
+from .estimation_words import estimation_words
 from .layer_figure import CV_R, CV_R2, SHARE, layer_figure, layer_scores
 from .methods_text import participant_methods, references
 from .page import Page, render
@@ -37,6 +41,8 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
     rows = accounting_figure(results.accounting)
     by_layer = layer_figure(results.encoding, layers)
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
+    chosen = chosen_of(summary)
+    choices = None if chosen is None else estimation_figure(chosen)
     layer_tables = [
         layer_table(layer_scores(results.encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE)
     ]
@@ -53,6 +59,10 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         accounting_tables=accounting_tables(results.accounting),
         layer_figure=by_layer,
         encoding_tables=[t for t in (*layer_tables, other_encoding_table(results.encoding)) if t is not None],
+        estimation_words="" if chosen is None else estimation_words(chosen, summary),
+        estimation_figure=choices,
+        estimation_tables=() if chosen is None else estimation_tables(chosen),
+        dropped_table=dropped_table(results.dropped_trials),
         reliability_figure=reliable,
         reliability_table=reliability_table(results.reliability, "min_ncsnr" in summary),
         data_facts=data_facts(summary),
@@ -63,4 +73,4 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         elapsed=elapsed_table(summary),
         command=str(summary.get("command", "")),
     )
-    return Page(html, tuple(figure for figure in (rows, by_layer, reliable) if figure is not None))
+    return Page(html, tuple(figure for figure in (rows, by_layer, choices, reliable) if figure is not None))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..structures import Json
 from .estimates import roi_name
+from .estimation_words import ESTIMATORS
 from .numbers import MISSING, count, counted, listed, seconds
 from .tables import Table
 
@@ -133,12 +134,7 @@ def _estimator(summary: Json) -> str:
     name = summary.get("responses")
     if "precomputed" in summary:
         return f"precomputed: {summary['precomputed']}"
-    known = {
-        "lsa": "least squares all (lsa)",
-        "lss": "least squares separate (lss)",
-        "tr34": "mean of the third and fourth volume (tr34)",
-    }
-    return known.get(str(name), _text(name))
+    return ESTIMATORS.get(str(name), _text(name))
 
 
 def _unit(unit: object) -> str:

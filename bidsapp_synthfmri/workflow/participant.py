@@ -195,7 +195,7 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     masks = [bids_uri(path, links) for path in computed.inputs.masks]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
     written.write_roi_dseg(writer, responses.voxels, masks)
-    _write_reliability(writer, computed.measured, masks)
+    _write_measured(writer, computed.measured, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
@@ -224,12 +224,12 @@ def _write_encoder(writer: Writer, model: FittedModel) -> None:
     writer.json(names.ENCODER_CARD, complete_card(model.encoder, data))
 
 
-def _write_reliability(writer: Writer, measured: Measured, masks: Sequence[str]) -> None:
+def _write_measured(writer: Writer, measured: Measured, masks: Sequence[str]) -> None:
     known, halves = measured.reliability, measured.split_half
     undefined: FloatArray = np.full(len(measured.voxels), np.nan, dtype=np.float32)
-    selected = not measured.kept.all()
-    if selected:
-        written.write_roi_dseg(writer, measured.voxels, masks, names.MEASURED_ROIS)
+    rois = names.ROIS if measured.kept.all() else names.MEASURED_ROIS
+    if rois is names.MEASURED_ROIS:
+        written.write_roi_dseg(writer, measured.voxels, masks, rois)
     written.write_reliability_maps(
         writer,
         measured.voxels,
@@ -237,8 +237,10 @@ def _write_reliability(writer: Writer, measured: Measured, masks: Sequence[str])
         r=undefined if known is None else known.r,
         noise_ceiling=undefined if known is None else known.noise_ceiling,
         split_half=undefined if halves is None else halves,
-        rois=names.MEASURED_ROIS if selected else names.ROIS,
+        rois=rois,
     )
+    if measured.estimation is not None:
+        written.write_estimation_maps(writer, measured.voxels, measured.estimation, rois)
 
 
 def _write_maps(writer: Writer, computed: Computed) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluation.reliability import Reliability, has_repeats, reliability, split_half
-from ..structures import BoolArray, FloatArray, Responses, Space, Trials
+from ..structures import BoolArray, Estimation, FloatArray, Responses, Space, Trials
 from .runtime import generator
 
 
@@ -23,12 +23,14 @@ class Measured:
     reliability : None where nothing repeats
     split_half : (n_voxels,) the second estimator; None where nothing repeats
     kept : (n_voxels,) the voxels that go on to encoder, synthesis and decoding
+    estimation : how their responses were estimated, choices of all voxels; None where it is not known
     """
 
     voxels: Space
     reliability: Reliability | None
     split_half: FloatArray | None
     kept: BoolArray
+    estimation: Estimation | None = None
 
     @property
     def of_kept(self) -> Reliability | None:
@@ -71,11 +73,11 @@ def measure(config: RunConfig, participant: str, responses: Responses) -> Measur
     index = responses.trials.stimulus_index
     everything = np.ones(len(responses.voxels), dtype=bool)
     if not has_repeats(index):
-        return Measured(responses.voxels, None, None, everything)
+        return Measured(responses.voxels, None, None, everything, responses.estimation)
     known = reliability(responses.values, index)
     halves = split_half(responses.values, index, generator(config, participant, "split-half"))
     kept = everything if config.min_ncsnr is None else _reaching(config.min_ncsnr, known.ncsnr, participant)
-    return Measured(responses.voxels, known, halves, kept)
+    return Measured(responses.voxels, known, halves, kept, responses.estimation)
 
 
 def _reaching(minimum: float, ncsnr: FloatArray, participant: str) -> BoolArray:

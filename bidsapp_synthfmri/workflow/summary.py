@@ -10,6 +10,7 @@ from ..config import RunConfig
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
+from .chosen import estimation_facts
 from .inputs import ParticipantInputs
 from .model import FittedModel
 from .notes import censoring_notes, selection_notes
@@ -57,6 +58,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "skipped_event_rows": inputs.skipped_rows,
         "responses": responses.estimator,
         **_precomputed(computed),
+        **estimation_facts(computed.measured.estimation, responses.estimator),
         "unit": responses.unit,
         "confounds": list(inputs.confounds),
         **_left_out(config, computed),

@@ -6,13 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bidsapp_synthfmri.config import RunConfig
+from bidsapp_synthfmri.derivatives import participant
 from bidsapp_synthfmri.derivatives.logs import RunLog
+from bidsapp_synthfmri.structures import Estimation
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 
@@ -39,5 +44,29 @@ def test_an_output_tree_on_surfaces_has_no_errors(
     output_tree: Path, make: Callable[..., Any], write: Callable[..., Any], rois: tuple[str, ...]
 ) -> None:
     write(output_tree, make(3, rois=rois, on_surface=True), "03")
+
+    assert issues(output_tree, "error") == []
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+@pytest.mark.parametrize("on_surface", [False, True])
+def test_what_an_estimator_chose_has_no_errors(
+    output_tree: Path, make: Callable[..., Any], write: Callable[..., Any], on_surface: bool
+) -> None:
+    given = make(3, on_surface=on_surface)
+    dropped = pd.DataFrame(
+        {"session": ["01"], "run": ["1"], "onset": [3.5], "stimulus": ["a"], "reason": "b"}
+    )
+    chosen = Estimation(
+        "hrf-denoise-ridge",
+        (),
+        dropped,
+        hrf_peaks=(4.0, 5.0),
+        hrf_index=np.arange(40) % 2,
+        n_components=1,
+        fraction=np.full(40, 0.5, dtype=np.float32),
+    )
+    writer = write(output_tree, replace(given, responses=replace(given.responses, estimation=chosen)), "03")
+    participant.write_estimation_maps(writer, given.voxels, chosen)
 
     assert issues(output_tree, "error") == []
