@@ -9,7 +9,9 @@ import numpy as np
 
 from .survey import Survey
 
-_ENOUGH_OF_GAIN = 0.95
+_LOST_OF_GAIN = 0.05
+# A reliability within this of the best is the best: it rests on some hundred pairs of presentations.
+_NEGLIGIBLE = 0.002
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,12 @@ def choose_components(survey: Survey, fractions: Sequence[float]) -> ComponentCh
 def choose_number(scores: Sequence[float]) -> int:
     """The smallest number of components that brings 95% of what the best number gains over none.
 
+    A gain of less than .002 is none.
+
     Parameters
     ----------
     scores : reliability with 0, 1, 2, ... components
     """
     gains = np.asarray(scores) - scores[0]
-    return int(np.argmax(gains >= _ENOUGH_OF_GAIN * gains.max()))
+    allowance = max(_LOST_OF_GAIN * float(gains.max()), _NEGLIGIBLE)
+    return int(np.argmax(gains >= gains.max() - allowance))
