@@ -96,7 +96,7 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
         assert [name for name, *_ in columns.iter_structures()] == list(CORTICES)
         assert len(columns) == len(results.voxels)
     maps = sorted(path.name for path in func.glob("*_space-fsnative_*.d*.nii"))
-    assert len(maps) == 7
+    assert len(maps) == 9
 
     encoder = Encoder.load(func / "sub-01_task-images_desc-encoder_model.safetensors")
     assert isinstance(encoder.voxels, SurfaceSpace)
@@ -108,3 +108,16 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
     group = [results.bids_dir, results.surface, "group", "--work-dir", tmp_path / "work", "--n-cpus", "1"]
     done = CliRunner().invoke(run, [str(word) for word in group])
     assert done.exit_code == 0, done.output
+
+
+def test_what_an_upper_rung_chose_is_mapped_on_vertices(results, tmp_path, participant_level):
+    done = participant_level(results.bids_dir, "--space", "fsnative", "--responses", "hrf")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "out" / "sub-01" / "func"
+    (path,) = folder.glob("*_space-fsnative_desc-hrf_stat-timetopeak_statmap.dscalar.nii")
+    image = nib.load(path)
+    assert [name for name, *_ in image.header.get_axis(1).iter_structures()] == list(CORTICES)
+    times = np.asarray(image.dataobj)[0]
+    assert len(times) == len(results.voxels)
+    assert (times > 2).all()
+    assert (times < 8).all()
