@@ -110,10 +110,18 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
     assert done.exit_code == 0, done.output
 
 
-def test_all_rungs_climb_on_surfaces(spoilt, tmp_path, participant_level):
-    write_surfaces(spoilt)
-    done = participant_level(spoilt, "--space", "fsnative", output=tmp_path / "surface")
+def test_what_an_upper_rung_chose_is_mapped_on_vertices(spoilt, tmp_path, participant_level):
+    voxels = write_surfaces(spoilt)
+    done = participant_level(spoilt, "--space", "fsnative")
     assert done.exit_code == 0, done.output
-    read = load_participant(tmp_path / "surface", "01")
-    assert read.summary["responses"] in ("hrf", "hrf-denoise-ridge")
+    read = load_participant(tmp_path / "out", "01")
+    assert read.summary["responses"] == "hrf-denoise-ridge"
     assert np.isfinite(read.responses.values).all()
+    folder = tmp_path / "out" / "sub-01" / "func"
+    (path,) = folder.glob("*_space-fsnative_desc-hrf_stat-timetopeak_statmap.dscalar.nii")
+    image = nib.load(path)
+    assert [name for name, *_ in image.header.get_axis(1).iter_structures()] == list(CORTICES)
+    times = np.asarray(image.dataobj)[0]
+    assert len(times) == len(voxels)
+    assert (times > 2).all()
+    assert (times < 8).all()
