@@ -1,11 +1,15 @@
 """What the ladder does with too few repeats or no noise pool, and what it may not look at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bidsapp_synthfmri.errors import InputMalformedError
+from bidsapp_synthfmri.responses import RunData, estimate_responses
 from bidsapp_synthfmri.responses.denoising import MIN_POOL
 from bidsapp_synthfmri.responses.repeats import MIN_TUNING_STIMULI
+from bidsapp_synthfmri.simulate.ladder import FAST, simulate_ladder
 
 TUNED = ("hrf-denoise", "hrf-denoise-ridge")
 tuned = pytest.mark.parametrize("estimator", TUNED)
@@ -125,3 +129,17 @@ def test_labels_inside_tuning_do_matter(study, estimates):
     truth = estimates("hrf-denoise-ridge").estimation
     # Labels without meaning: no fraction brings repeats together, and reliability is that of chance.
     assert max(responses.estimation.component_scores) < 0.5 * max(truth.component_scores)
+
+
+def test_where_trials_are_crowded_separate_fits_are_recommended():
+    config = replace(FAST, n_sessions=1, n_runs=2, n_repeated=2, n_voxels=216)
+    data = simulate_ladder(config, np.random.default_rng(0))
+    runs = [
+        RunData(f"run-{number}", bold, onsets, durations, np.empty((len(bold), 0)), data.tr, 0.0)
+        for number, (bold, onsets, durations) in enumerate(
+            zip(data.bold, data.onsets, data.durations, strict=True)
+        )
+    ]
+    responses = estimate_responses(runs, data.trials(), data.voxels(), "hrf-denoise-ridge")
+    assert responses.estimator == "hrf"
+    assert any("--responses lss" in note for note in responses.estimation.notes)

@@ -248,6 +248,7 @@ def test_repeats_are_those_across_runs_and_allowed(study):
         ([0.1, 0.2, 0.28, 0.3, 0.25], 3),
         ([0.3, 0.2, 0.1], 0),
         ([0.3, 0.3, 0.3], 0),
+        ([0.3, 0.3, 0.3015], 0),  # too little to be a gain
         ([0.2], 0),
         ([-0.2, -0.1, -0.15], 1),
     ],

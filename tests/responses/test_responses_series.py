@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,3 +117,13 @@ def test_what_follows_confounds_changes_nothing(study, estimates, estimator, see
     found = study.with_bold(bold).estimate(estimator)
     # float32 of 1,000 holds 6e-5, 1e-4 of the noise; a fraction may move by a step where two score alike.
     assert np.abs(found.values - estimates(estimator).values).mean() < 2e-3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU")
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_gpu_finds_what_the_processor_does(study, estimator):
+    there = estimate_responses(study.runs, study.trials, study.voxels, estimator, device=torch.device("cuda"))
+    here = study.estimate(estimator)
+    # Sums run in another order in float32, and may tip a voxel to the next fraction of the grid.
+    differences = np.abs(there.values - here.values).max(axis=0)
+    assert np.mean(differences < 1e-3) > 0.95
