@@ -113,7 +113,7 @@ def _caption(chosen: Chosen) -> str:
         parts.append(
             "Noise components: correlation of one presentation of an image with another in a different run,"
             " median over the voxels that respond best. Chosen is the smallest number that brings 95% of"
-            " the largest gain."
+            " the largest gain (less than .002 is none)."
         )
     if chosen.fraction is not None:
         parts.append(

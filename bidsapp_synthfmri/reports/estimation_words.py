@@ -62,7 +62,7 @@ def _components(chosen: Chosen) -> str:
     if not chosen.n_components:
         return (
             f"No noise component was projected out: with 1 to {chosen.n_candidates} of them, {pool}, the"
-            " reliability r of one response is no higher than without, where it is"
+            " reliability r of one response is at most .002 higher than without, where it is"
             f" {_precise(chosen.scores[0])} (median over the voxels that respond best)."
         )
     were = "was" if chosen.n_components == 1 else "were"
