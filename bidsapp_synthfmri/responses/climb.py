@@ -16,7 +16,7 @@ from .fractions import FractionChoice
 from .ladder import Ladder
 from .library import hrf_library
 from .outcome import Allocate, Estimate, kept_trials, nothing_chosen
-from .readings import FirstReading, first_reading, regressors_of, second_reading
+from .readings import FirstReading, first_reading, second_reading
 from .repeats import MIN_TUNING_STIMULI, Repeats, find_repeats
 from .runs import RunData
 from .survey import Survey
@@ -69,13 +69,12 @@ def climb(
         hrf_index=first.hrf_index,
     )
     values = allocate((len(remaining), len(first.usable)))
-    regressors = regressors_of(first)
     if used == _HRF:
         nothing = [np.empty((len(here.design.times), 0)) for here in first.designs]
-        _fill(Ladder(first, regressors, nothing, remaining, device), runs, values)
+        _fill(Ladder(first, nothing, remaining, device), runs, values)
         return Estimate(values, first.usable, first.designs, used, choices)
     second = second_reading(runs, first, device)
-    survey = Survey(first, second, regressors, remaining, repeats, device)
+    survey = Survey(first, second, remaining, repeats, device)
     choices = _with_components(survey, used, choices)
     ladder = survey.ladder(choices.n_components or 0)
     if used == _RIDGE:

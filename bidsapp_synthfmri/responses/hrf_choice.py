@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..structures import BoolArray, FloatArray, IntArray
-from .hrf import Hrf
 from .runs import RunDesign, percent_series
 
 # Voxels computed at once: their series of a run and their coefficients of a library fit the cache.
@@ -85,9 +84,16 @@ class RunModel:
     used: BoolArray | None
 
 
-def run_model(design: RunDesign, library: Sequence[Hrf], device: torch.device) -> RunModel:
-    """Everything of a run that ``TaskFit`` needs besides its series."""
-    bases = [np.linalg.qr(design.trials(hrf))[0].T for hrf in library]
+def run_model(design: RunDesign, trials: Sequence[NDArray[np.float64]], device: torch.device) -> RunModel:
+    """Everything of a run that ``TaskFit`` needs besides its series.
+
+    Parameters
+    ----------
+    design : the run's
+    trials : (n_used, n_trials) regressors with each response of the library, nuisance out
+    device : where the result goes
+    """
+    bases = [np.linalg.qr(columns)[0].T for columns in trials]
 
     def tensor(values: NDArray[np.float64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)

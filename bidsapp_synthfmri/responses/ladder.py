@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,6 @@ class Ladder:
     Parameters
     ----------
     first : designs and haemodynamic responses
-    regressors : by position in the library, (n_used, n_trials) of every run
     components : (n_used, n_components) of every run, projected out
     trials : those kept, in order of the runs
     device : where to compute
@@ -78,7 +77,6 @@ class Ladder:
     def __init__(
         self,
         first: FirstReading,
-        regressors: Mapping[int, Sequence[NDArray[np.float32]]],
         components: Sequence[NDArray[np.float64]],
         trials: Trials,
         device: torch.device,
@@ -94,7 +92,8 @@ class Ladder:
         of_trial = trials.session_index
         self._run_session = [int(of_trial[min(max(end - 1, 0), len(of_trial) - 1)]) for end in ends]
         self._spectra = {
-            int(hrf): spectra(regressors[int(hrf)], components, device) for hrf in np.unique(first.hrf_index)
+            int(hrf): spectra([run[hrf] for run in first.regressors], components, device)
+            for hrf in np.unique(first.hrf_index)
         }
 
     def batches(self, runs: Iterable[RunData]) -> Iterator[Batch]:

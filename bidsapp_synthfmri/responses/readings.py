@@ -32,6 +32,7 @@ class FirstReading:
     signal_share : (n_voxels,) share of variance explained beyond noise
     usable : (n_voxels,)
     pool : (n_candidates,) noise pool among the candidates; none where there are too few
+    regressors : of every run, by position in the library, (n_used, n_trials) float32, nuisance out
     """
 
     designs: tuple[EstimableRun, ...]
@@ -39,6 +40,7 @@ class FirstReading:
     signal_share: FloatArray
     usable: BoolArray
     pool: BoolArray
+    regressors: tuple[tuple[NDArray[np.float32], ...], ...]
 
     @property
     def n_pool(self) -> int:
@@ -82,14 +84,6 @@ class SecondReading:
         return tuple(components[:, :number] for components in self.components)
 
 
-def regressors_of(first: FirstReading) -> dict[int, list[NDArray[np.float32]]]:
-    """(n_used, n_trials) regressors of every run, nuisance out, for every response that a voxel has."""
-    return {
-        int(hrf): [here.design.trials(_LIBRARY[hrf]).astype(np.float32) for here in first.designs]
-        for hrf in np.unique(first.hrf_index)
-    }
-
-
 def first_reading(runs: Iterable[RunData], estimator: str, device: torch.device) -> FirstReading:
     """Designs, haemodynamic responses and noise pool.
 
@@ -99,17 +93,20 @@ def first_reading(runs: Iterable[RunData], estimator: str, device: torch.device)
     DesignError : see ``RunDesign.trials``
     """
     designs: list[EstimableRun] = []
+    regressors: list[tuple[NDArray[np.float32], ...]] = []
     fit: TaskFit | None = None
     candidates: TaskFit | None = None
     for run in runs:
         here = estimable(run, estimator, _LIBRARY)
         designs.append(here)
+        trials = [here.design.trials(hrf) for hrf in _LIBRARY]
+        regressors.append(tuple(columns.astype(np.float32) for columns in trials))
         if fit is None:
             fit = TaskFit(len(_LIBRARY), run.bold.shape[1], device)
             candidates = fit if run.pool is None else TaskFit(len(_LIBRARY), run.pool.shape[1], device)
         if not here.kept.any():
             continue
-        model = run_model(here.design, _LIBRARY, device)
+        model = run_model(here.design, trials, device)
         require_any_usable(run.label, fit.add(run.bold, model))
         if candidates is not None and run.pool is not None:
             candidates.add(run.pool, model)
@@ -123,7 +120,7 @@ def first_reading(runs: Iterable[RunData], estimator: str, device: torch.device)
     else:
         noise = candidates.trial_share()[:, pool].mean(axis=1)
     index, share = choose_hrf(fit.trial_share(), noise)
-    return FirstReading(tuple(designs), index, share, fit.usable, pool)
+    return FirstReading(tuple(designs), index, share, fit.usable, pool, tuple(regressors))
 
 
 def second_reading(runs: Iterable[RunData], first: FirstReading, device: torch.device) -> SecondReading:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..structures import Trials
 from .ladder import Ladder
@@ -22,7 +20,6 @@ class Survey:
     Attributes
     ----------
     first, second : of all runs
-    regressors : by position in the library, (n_used, n_trials) of every run
     trials : those kept
     repeats : the trials among them that choose
     device : where to compute
@@ -30,7 +27,6 @@ class Survey:
 
     first: FirstReading
     second: SecondReading
-    regressors: Mapping[int, Sequence[NDArray[np.float32]]]
     trials: Trials
     repeats: Repeats
     device: torch.device
@@ -43,7 +39,7 @@ class Survey:
     def ladder(self, n_components: int) -> Ladder:
         """All voxels' responses, some noise components projected out."""
         components = self.second.leading(n_components)
-        return Ladder(self.first, self.regressors, components, self.trials, self.device)
+        return Ladder(self.first, components, self.trials, self.device)
 
     def responsive_scores(self, n_components: int, fractions: Sequence[float]) -> torch.Tensor:
         """Reliability of the responsive voxels with some noise components projected out.
@@ -54,6 +50,6 @@ class Survey:
         """
         responsive = self.first.at(self.first.responsive)
         components = self.second.leading(n_components)
-        ladder = Ladder(responsive, self.regressors, components, self.trials, self.device)
+        ladder = Ladder(responsive, components, self.trials, self.device)
         batches = ladder.batches(self.second.responsive)
         return torch.cat([ladder.fraction_scores(batch, fractions, self.repeats) for batch in batches], dim=2)
