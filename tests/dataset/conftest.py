@@ -12,6 +12,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -239,5 +240,22 @@ def damage() -> Callable[[Path], None]:
         raw = gzip.decompress(path.read_bytes())
         sound, changed = (gzip.compress(text, mtime=0) for text in (raw, raw[:-1] + bytes([raw[-1] ^ 1])))
         path.write_bytes(changed[:-8] + sound[-8:])
+
+    return change
+
+
+@pytest.fixture
+def run(dataset):
+    """A run with confounds."""
+    return dataset.files().runs[0]
+
+
+@pytest.fixture
+def rewrite(run):
+    """Change the run's table as text."""
+
+    def change(edit):
+        table = pd.read_csv(run.confounds, sep="\t", dtype=str, keep_default_na=False)
+        edit(table).to_csv(run.confounds, sep="\t", index=False)
 
     return change

@@ -16,23 +16,6 @@ BEFORE_2018 = ("X", "Y", "Z", "RotX", "RotY", "RotZ")
 TODAY = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
 
-@pytest.fixture
-def run(dataset):
-    """A run with confounds."""
-    return dataset.files().runs[0]
-
-
-@pytest.fixture
-def rewrite(run):
-    """Change the run's table as text."""
-
-    def change(edit):
-        table = pd.read_csv(run.confounds, sep="\t", dtype=str, keep_default_na=False)
-        edit(table).to_csv(run.confounds, sep="\t", index=False)
-
-    return change
-
-
 def motion_of(dataset):
     return BEFORE_2018 if dataset.legacy else TODAY
 

@@ -20,22 +20,6 @@ DERIVED = ("", "_derivative1", "_power2", "_derivative1_power2")
 N = 12
 
 
-@pytest.fixture
-def run(dataset):
-    return dataset.files().runs[0]
-
-
-@pytest.fixture
-def rewrite(run):
-    """Change the run's table as text."""
-
-    def change(edit):
-        table = pd.read_csv(run.confounds, sep="\t", dtype=str, keep_default_na=False)
-        edit(table).to_csv(run.confounds, sep="\t", index=False)
-
-    return change
-
-
 def motion_of(dataset):
     return BEFORE_2018 if dataset.legacy else TODAY
 

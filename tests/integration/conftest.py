@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bidsapp_synthfmri.cli.main import run
+from bidsapp_synthfmri.derivatives.reader import participants_written
 from bidsapp_synthfmri.simulate import SimulatedDataset, SimulationConfig, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +90,19 @@ def participant_level(tmp_path: Path) -> Callable[..., Result]:
         return CliRunner().invoke(run, [str(word) for word in [*arguments, *model, *work, *chosen]])
 
     return call
+
+
+@pytest.fixture
+def assert_refused(tmp_path: Path) -> Callable[[Result, int, Sequence[str]], None]:
+    """Check that a run ended with a code and one sentence that has some words, and wrote no participant."""
+
+    def check(done: Result, code: int, words: Sequence[str]) -> None:
+        assert done.exit_code == code, done.output
+        message = done.output.splitlines()[-1]
+        assert message.startswith("Error: ")
+        for word in words:
+            assert word in message
+        assert "Traceback" not in done.output
+        assert participants_written(tmp_path / "out") == ()
+
+    return check

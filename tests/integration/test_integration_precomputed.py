@@ -192,18 +192,12 @@ def of_no_format(folder: Path) -> Path:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_responses_that_do_not_fit_are_refused(
-    bare, estimated, tmp_path, participant_level, spoil, code, words
+    bare, estimated, tmp_path, participant_level, assert_refused, spoil, code, words
 ):
     copy = tmp_path / "copy"
     shutil.copytree(estimated, copy)
     done = participant_level(bare, "--responses", spoil(copy))
-    assert done.exit_code == code, done.output
-    message = done.output.splitlines()[-1]
-    assert message.startswith("Error: ")
-    for word in words:
-        assert word in message
-    assert "Traceback" not in done.output
-    assert participants_written(tmp_path / "out") == ()
+    assert_refused(done, code, words)
 
 
 def test_a_release_of_another_number_of_trials_is_refused(bare, release, participant_level):

@@ -154,16 +154,10 @@ def short_confounds(bids: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_spoilt_input_is_refused(spoilt, tmp_path, participant_level, spoil, code, words):
+def test_spoilt_input_is_refused(spoilt, tmp_path, participant_level, assert_refused, spoil, code, words):
     spoil(spoilt)
     done = participant_level(spoilt)
-    assert done.exit_code == code, done.output
-    message = done.output.splitlines()[-1]
-    assert message.startswith("Error: ")
-    for word in words:
-        assert word in message
-    assert "Traceback" not in done.output
-    assert participants_written(tmp_path / "out") == ()
+    assert_refused(done, code, words)
     page = (tmp_path / "out" / "sub-01.html").read_text(encoding="utf-8")
     assert "failed" in page.lower()
     crash = next((tmp_path / "out").glob("logs/*/crash-sub-01.txt")).read_text()
