@@ -21,6 +21,10 @@ UPPER_RUNGS = ("hrf", "hrf-denoise", "hrf-denoise-ridge")
 ESTIMATORS = ("tr34", "lsa", "lss", *UPPER_RUNGS)
 DEVICES = ("auto", "cpu", "cuda")
 WEIGHTS_BY_NAME = ("imagenet", "random")
+CROPS = ("center", "squash", "pad")
+LAYER_SELECTIONS = ("voxel", "roi", "joint")
+JOINT_MODELS = ("stacking", "banded")
+PENALTY_SEARCHES = ("gcv", "exact")
 DEFAULT_CONFOUNDS = ("acompcor",)
 
 # Options that change where or how fast a result is computed, never what it is.
@@ -34,6 +38,7 @@ _NOT_SCIENCE = frozenset(
         "stimuli_dir",
         "work_dir",
         "n_cpus",
+        "cache_size",
         "device",
         "dry_run",
         "verbosity",
@@ -67,11 +72,20 @@ class RunConfig:
     backbone : torchvision classification model
     layers : torchvision node names; empty means the family's default
     weights : ``imagenet``, ``random`` or a file
+    crop : how pictures become squares: ``center`` cuts, ``squash`` stretches, ``pad`` adds borders
+    image_size : pixels of the network's square input; None means its weights' own
+    untrained_control : also fit on the same network with random weights, as a control
+    layer_selection : a layer per ``voxel`` or per ``roi``, or all layers ``joint``
+    joint_model : how layers are joined: ``stacking`` of their predictions, or ``banded`` ridge
+    penalty_search : ``gcv`` settles each penalty by exact folds near generalised cross-validation's choice,
+        ``exact`` tries the whole grid by exact folds
     test_fraction : share of the stimuli held out where too few are repeated
+    source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
     label_column : column of the stimulus table that holds the label
     device : ``auto``, ``cpu`` or ``cuda``
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
+    cache_size : GB that the feature cache may take; None sets no bound
     n_cpus : threads; None means what affinity and cgroup allow
     random_seed : seed of every generator
     dry_run : say what would be done, and stop
@@ -98,11 +112,19 @@ class RunConfig:
     backbone: str = "alexnet"
     layers: tuple[str, ...] = ()
     weights: str = "imagenet"
+    crop: str = "center"
+    image_size: int | None = None
+    untrained_control: bool = False
+    layer_selection: str = "voxel"
+    joint_model: str = "stacking"
+    penalty_search: str = "gcv"
     test_fraction: float = 0.1
+    source_column: str | None = None
     labels: Path | None = None
     label_column: str | None = None
     device: str = "auto"
     work_dir: Path | None = None
+    cache_size: float | None = None
     n_cpus: int | None = None
     random_seed: int = 0
     dry_run: bool = False
@@ -118,6 +140,10 @@ class RunConfig:
         for name, value, allowed in (
             ("analysis level", self.level, LEVELS),
             ("--device", self.device, DEVICES),
+            ("--crop", self.crop, CROPS),
+            ("--layer-selection", self.layer_selection, LAYER_SELECTIONS),
+            ("--joint-model", self.joint_model, JOINT_MODELS),
+            ("--penalty-search", self.penalty_search, PENALTY_SEARCHES),
         ):
             if value not in allowed:
                 problems.append((f"{name} cannot be {value!r}", f"Choose one of {', '.join(allowed)}"))
@@ -125,6 +151,17 @@ class RunConfig:
             problems.append((f"--test-fraction is {self.test_fraction}", "Give a number between 0 and 1"))
         if self.n_cpus is not None and self.n_cpus < 1:
             problems.append((f"--n-cpus is {self.n_cpus}", "Give 1 or more"))
+        if self.image_size is not None and self.image_size < 1:
+            problems.append((f"--image-size is {self.image_size}", "Give pixels, 1 or more"))
+        if self.cache_size is not None and not 0 < self.cache_size < math.inf:
+            problems.append((f"--cache-size is {self.cache_size}", "Give GB, more than 0"))
+        if self.untrained_control and self.weights == "random":
+            problems.append(
+                (
+                    "--untrained-control has nothing to be compared with",
+                    "Give trained --weights, or leave it out",
+                )
+            )
         if self.random_seed < 0:
             problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
         if self.labels is not None and self.label_column is not None:

@@ -15,9 +15,11 @@ from ..errors import SynthfmriError
 from .lists import ListCommand
 from .options import (
     decoding_options,
+    encoder_options,
     folder_options,
     machine_options,
-    model_options,
+    network_options,
+    response_options,
     run_config,
     selection_options,
 )
@@ -41,7 +43,9 @@ def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> N
 @click.argument("level", metavar="{participant,group}", type=click.Choice(LEVELS))
 @selection_options
 @folder_options
-@model_options
+@response_options
+@network_options
+@encoder_options
 @decoding_options
 @machine_options
 @click.version_option(__version__, prog_name="synthfmri")

@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 
 import click
 
-from ..config import DEFAULT_CONFOUNDS, DEVICES, ESTIMATORS, RunConfig
+from ..config import (
+    CROPS,
+    DEFAULT_CONFOUNDS,
+    DEVICES,
+    ESTIMATORS,
+    JOINT_MODELS,
+    LAYER_SELECTIONS,
+    PENALTY_SEARCHES,
+    RunConfig,
+)
 from ..errors import UsageError
 from .lists import ListOption
 
@@ -105,8 +114,8 @@ def folder_options(function: Decorated) -> Decorated:
     )
 
 
-def model_options(function: Decorated) -> Decorated:
-    """How responses are estimated and predicted."""
+def response_options(function: Decorated) -> Decorated:
+    """How single-trial responses are estimated."""
     return _apply(
         function,
         [
@@ -137,6 +146,15 @@ def model_options(function: Decorated) -> Decorated:
                 metavar="X",
                 help="Leave out voxels whose signal-to-noise over repeats is below this. Default: keep all.",
             ),
+        ],
+    )
+
+
+def network_options(function: Decorated) -> Decorated:
+    """Which network's features, of what part of a picture."""
+    return _apply(
+        function,
+        [
             click.option(
                 "--backbone", default="alexnet", show_default=True, help="torchvision classification model."
             ),
@@ -155,11 +173,64 @@ def model_options(function: Decorated) -> Decorated:
                 help="The network's weights; a file is .pth or .safetensors.",
             ),
             click.option(
+                "--crop",
+                type=click.Choice(CROPS),
+                default=CROPS[0],
+                show_default=True,
+                help="Make pictures square by cutting their centre, squashing, or padding.",
+            ),
+            click.option(
+                "--image-size",
+                type=int,
+                metavar="PIXELS",
+                help="Side of the network's input. Default: what its weights were trained with.",
+            ),
+            click.option(
+                "--untrained-control",
+                is_flag=True,
+                help="Also fit on the same network with random weights, and report both.",
+            ),
+        ],
+    )
+
+
+def encoder_options(function: Decorated) -> Decorated:
+    """How features predict responses, and how that is tested."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--layer-selection",
+                type=click.Choice(LAYER_SELECTIONS),
+                default=LAYER_SELECTIONS[0],
+                show_default=True,
+                help="One layer a voxel, one a ROI, or all layers jointly.",
+            ),
+            click.option(
+                "--joint-model",
+                type=click.Choice(JOINT_MODELS),
+                default=JOINT_MODELS[0],
+                show_default=True,
+                help="How --layer-selection joint joins layers.",
+            ),
+            click.option(
+                "--penalty-search",
+                type=click.Choice(PENALTY_SEARCHES),
+                default=PENALTY_SEARCHES[0],
+                show_default=True,
+                help="Exact folds near generalised cross-validation's choice, or over the whole grid.",
+            ),
+            click.option(
                 "--test-fraction",
                 type=float,
                 default=0.1,
                 show_default=True,
                 help="Share of stimuli to test on where too few repeat.",
+            ),
+            click.option(
+                "--source-column",
+                metavar="COLUMN",
+                help="Events column with each picture's source. Default: ImgType, where there is one.",
             ),
         ],
     )
@@ -189,6 +260,12 @@ def machine_options(function: Decorated) -> Decorated:
     return _apply(
         function,
         [
+            click.option(
+                "--cache-size",
+                type=float,
+                metavar="GB",
+                help="Most that cached features may take; the least recently used go. Default: no bound.",
+            ),
             click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
             click.option(
                 "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
