@@ -24,7 +24,7 @@ WEIGHTS_BY_NAME = ("imagenet", "random")
 CROPS = ("center", "squash", "pad")
 LAYER_SELECTIONS = ("voxel", "roi", "joint")
 JOINT_MODELS = ("stacking", "banded")
-PENALTY_SEARCHES = ("gcv", "exact")
+PENALTY_SEARCHES = ("window", "exact", "gcv")
 DEFAULT_CONFOUNDS = ("acompcor",)
 
 # Options that change where or how fast a result is computed, never what it is.
@@ -77,8 +77,8 @@ class RunConfig:
     untrained_control : also fit on the same network with random weights, as a control
     layer_selection : a layer per ``voxel`` or per ``roi``, or all layers ``joint``
     joint_model : how layers are joined: ``stacking`` of their predictions, or ``banded`` ridge
-    penalty_search : ``gcv`` settles each penalty by exact folds near generalised cross-validation's choice,
-        ``exact`` tries the whole grid by exact folds
+    penalty_search : ``window`` settles each penalty by exact folds around generalised cross-validation's
+        choice, ``exact`` tries the whole grid by exact folds, ``gcv`` takes that choice
     test_fraction : share of the stimuli held out where too few are repeated
     source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
@@ -117,7 +117,7 @@ class RunConfig:
     untrained_control: bool = False
     layer_selection: str = "voxel"
     joint_model: str = "stacking"
-    penalty_search: str = "gcv"
+    penalty_search: str = "window"
     test_fraction: float = 0.1
     source_column: str | None = None
     labels: Path | None = None

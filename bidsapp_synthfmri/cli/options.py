@@ -218,7 +218,8 @@ def encoder_options(function: Decorated) -> Decorated:
                 type=click.Choice(PENALTY_SEARCHES),
                 default=PENALTY_SEARCHES[0],
                 show_default=True,
-                help="Exact folds near generalised cross-validation's choice, or over the whole grid.",
+                help="Exact folds around generalised cross-validation's choice, or over the whole grid; "
+                "or that choice itself.",
             ),
             click.option(
                 "--test-fraction",

@@ -13,8 +13,9 @@ from torch import Tensor
 from ..structures import BoolArray, Features, FloatArray, IntArray
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
-from .kernels import Decomposition, decompose, linear_kernel
-from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha, dual_weights
+from .kernels import decompose, linear_kernel
+from .resolvents import Decomposition
+from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha
 
 N_VOXELS_BATCH = 4096
 
@@ -119,7 +120,7 @@ def fit_encoder(
         decomposition = decompose(linear_kernel(layer.values, rows, device), index)
         for start in range(0, values.shape[1], n_voxels_batch):
             batch = slice(start, min(start + n_voxels_batch, values.shape[1]))
-            Y = torch.from_numpy(values[:, batch]).to(device, torch.float64)  # (n, n_batch)
+            Y = torch.from_numpy(values[:, batch])  # (n, n_batch)
             scores = choose_alpha(decomposition, Y, folds, alphas)
             cv_r[number, batch], cv_r2[number, batch] = scores.r.cpu().numpy(), scores.r2.cpu().numpy()
             _keep_better(best, number, batch.start, decomposition, Y, scores)
@@ -157,10 +158,10 @@ def _keep_better(
         return
     columns = torch.from_numpy(better).to(Y.device)
     alpha, voxels = scores.alpha[columns], better + start
-    dual = dual_weights(decomposition, Y[:, columns], alpha) / decomposition.scale
+    dual = scores.dual[:, columns] / decomposition.scale
     best.layer[voxels], best.r2[voxels] = layer, r2[better]
     best.alpha[voxels] = alpha.cpu().numpy()
-    best.at_edge[voxels] = scores.at_edge[columns].cpu().numpy()
+    best.at_edge[voxels] = (scores.edge[columns] != 0).cpu().numpy()
     best.dual[:, voxels] = dual.cpu().numpy()
     best.out_of_fold[:, voxels] = scores.out_of_fold[:, columns].cpu().numpy()
 

@@ -1,0 +1,219 @@
+"""A symmetric matrix brought to block-tridiagonal form, whose resolvent is cheap for any penalty.
+
+Householder reflections of a block of columns at a time give A = Q B Q' in matrix products alone, at under
+half the time of an eigendecomposition, and ridge needs no more: (A + alpha)^-1 = Q (B + alpha)^-1 Q', and
+B + alpha has a block Cholesky factor of n_blocks small blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+BLOCK = 128
+# Columns of the lower triangle updated together.
+_PANEL = 768
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """I - V T V' over the rows from ``first`` on (Schreiber & Van Loan 1989).
+
+    Attributes
+    ----------
+    first : the first row it moves
+    V : (n - first, b) unit lower trapezoidal
+    T : (b, b) upper triangular
+    """
+
+    first: int
+    V: Tensor
+    T: Tensor
+
+
+@dataclass(frozen=True)
+class Band:
+    """The blocks of B, float64, the last one filled up with zeros.
+
+    Attributes
+    ----------
+    diagonal : (n_blocks, b, b) symmetric
+    below : (n_blocks - 1, b, b), block (i + 1, i) of B
+    """
+
+    diagonal: Tensor
+    below: Tensor
+
+
+def reduce_to_band(matrix: Tensor, block: int = BLOCK) -> tuple[Band, tuple[Reflection, ...]]:
+    """Block-tridiagonal form of a symmetric matrix, which is overwritten.
+
+    Parameters
+    ----------
+    matrix : (n, n), contiguous; destroyed
+    block : size of the blocks
+
+    Returns
+    -------
+    the band and the reflections, in order: ``matrix = Q B Q'`` with Q their product
+
+    Notes
+    -----
+    Bischof, Lang & Sun 2000, the first half of their two-stage tridiagonalisation.
+    """
+    n = len(matrix)
+    n_blocks = -(-n // block)
+    diagonal = matrix.new_zeros((n_blocks, block, block), dtype=torch.float64)
+    below = matrix.new_zeros((n_blocks - 1, block, block), dtype=torch.float64)
+    reflections = []
+    for number, start in enumerate(range(0, n, block)):
+        end = min(start + block, n)
+        corner = matrix[start:end, start:end].tril()
+        diagonal[number, : end - start, : end - start] = corner + corner.tril(-1).T
+        if end == n:
+            break
+        reflection, R = _reflection(matrix[end:, start:end], end)
+        below[number, : len(R)] = R
+        _reflect_both_sides(matrix[end:, end:], reflection)
+        reflections.append(reflection)
+    return Band(diagonal, below), tuple(reflections)
+
+
+def _reflection(panel: Tensor, first: int) -> tuple[Reflection, Tensor]:
+    """The reflection that makes a panel (m, b) upper trapezoidal, and that (min(m, b), b) trapezoid R."""
+    packed, tau = torch.geqrf(panel)
+    rank = len(tau)
+    V = packed[:, :rank].tril(-1)
+    V.diagonal().fill_(1)
+    # T = (I + diag(tau) triu(V'V, 1))^-1 diag(tau): a tau of 0 is a column that needs no reflection.
+    identity = torch.eye(rank, dtype=V.dtype, device=V.device)
+    T = torch.linalg.solve_triangular(
+        identity + tau[:, None] * (V.T @ V).triu(1), torch.diag(tau), upper=True, unitriangular=True
+    )
+    return Reflection(first, V, T), packed[:rank].triu()
+
+
+def _reflect_both_sides(trailing: Tensor, reflection: Reflection) -> None:
+    """The lower triangle of a symmetric view ``trailing`` (m, m) becomes that of H' trailing H."""
+    V, T = reflection.V, reflection.T
+    panels = _panels(reflection.first, len(trailing))
+    X = _symmetric_product(trailing, V @ T, panels)  # (m, b)
+    W = X - V @ (T.T @ (V.T @ X)) / 2  # (m, b)
+    left, right = torch.cat([V, W], dim=1), torch.cat([W, V], dim=1)
+    for panel in panels:
+        trailing[panel.start :, panel].addmm_(left[panel.start :], right[panel].T, alpha=-1)
+
+
+def _symmetric_product(lower: Tensor, right: Tensor, panels: list[slice]) -> Tensor:
+    """Product (m, b) of a symmetric matrix, of which the lower triangle is read, with ``right`` (m, b)."""
+    product = torch.zeros_like(right)
+    for panel in panels:
+        product[panel.start :].addmm_(lower[panel.start :, panel], right[panel])
+        product[panel].addmm_(lower[panel.stop :, panel].T, right[panel.stop :])
+    return product
+
+
+def _panels(first: int, n: int) -> list[slice]:
+    """Columns to go through together, of the last n of a matrix, the first of which is ``first``.
+
+    Their bounds lie where they lay for the columns before: above the diagonal, only squares within
+    these bounds are kept up to date.
+    """
+    bounds = [0, *range(_PANEL - first % _PANEL, n, _PANEL), n]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
+
+
+def transposed_basis(
+    reflections: tuple[Reflection, ...], n: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Q' (n, n) of the product of reflections, in ``dtype``."""
+    basis = torch.eye(n, dtype=dtype, device=device)
+    for reflection in reversed(reflections):
+        V, T = reflection.V.to(dtype), reflection.T.to(dtype)
+        moved = basis[reflection.first :, reflection.first :]  # Q' of the later ones
+        moved.addmm_((moved @ V) @ T.T, V.T, alpha=-1)
+    return basis
+
+
+@dataclass(frozen=True)
+class BandFactor:
+    """L L' = B + alpha.
+
+    Attributes
+    ----------
+    inverses : (n_blocks, b, b), inverses of L's diagonal blocks
+    below : (n_blocks - 1, b, b), L's blocks (i + 1, i)
+    """
+
+    inverses: Tensor
+    below: Tensor
+
+    def forward(self, right: Tensor) -> Tensor:
+        """L^-1 ``right``, (n_blocks * b, k)."""
+        block = self.inverses.shape[1]
+        solved = torch.empty_like(right)
+        known = right[:block]
+        for number, inverse in enumerate(self.inverses):
+            rows = slice(number * block, (number + 1) * block)
+            if number > 0:
+                known = torch.addmm(right[rows], self.below[number - 1], known, alpha=-1)
+            known = torch.mm(inverse, known, out=solved[rows])
+        return solved
+
+    def solve(self, right: Tensor) -> Tensor:
+        """(B + alpha)^-1 ``right``, (n_blocks * b, k)."""
+        block = self.inverses.shape[1]
+        solved = self.forward(right)
+        last = len(self.inverses) - 1
+        known = solved[last * block :]
+        for number in range(last, -1, -1):
+            rows = slice(number * block, (number + 1) * block)
+            if number < last:
+                known = torch.addmm(solved[rows], self.below[number].T, known, alpha=-1)
+            known = torch.mm(self.inverses[number].T, known)
+            solved[rows] = known
+        return solved
+
+    def trace(self) -> float:
+        """Of (B + alpha)^-1, with a 1 / alpha for each row that fills up the last block.
+
+        Notes
+        -----
+        From its diagonal blocks, last to first (Takahashi, Fagan & Chen 1973).
+        """
+        block = self.inverses[-1].T @ self.inverses[-1]
+        trace = float(block.trace())
+        for inverse, left in zip(self.inverses[:-1].flip(0), self.below.flip(0), strict=True):
+            step = left @ inverse
+            block = inverse.T @ inverse + step.T @ block @ step
+            trace += float(block.trace())
+        return trace
+
+
+def factorise(band: Band, alphas: tuple[float, ...], dtype: torch.dtype) -> tuple[BandFactor, ...]:
+    """The factor of B + alpha for each penalty, computed together in float64, given in ``dtype``.
+
+    Raises
+    ------
+    torch.linalg.LinAlgError : B + alpha is not positive definite
+    """
+    penalties = torch.tensor(alphas, dtype=torch.float64, device=band.diagonal.device)
+    identity = torch.eye(band.diagonal.shape[1], dtype=torch.float64, device=band.diagonal.device)
+    shift = penalties[:, None, None] * identity  # (n_alphas, b, b)
+    inverses: list[Tensor] = []
+    below: list[Tensor] = []
+    for number, diagonal in enumerate(band.diagonal):
+        block = diagonal + shift
+        if number > 0:
+            left = band.below[number - 1] @ inverses[-1].mT  # (n_alphas, b, b)
+            below.append(left)
+            block = block - left @ left.mT
+        L = torch.linalg.cholesky(block)
+        inverses.append(torch.linalg.solve_triangular(L, identity.expand_as(L), upper=False))
+    together = torch.stack(inverses, dim=1).to(dtype)  # (n_alphas, n_blocks, b, b)
+    no_blocks = together.new_empty((len(alphas), 0, *identity.shape))
+    under = torch.stack(below, dim=1).to(dtype) if below else no_blocks
+    return tuple(map(BandFactor, together, under))

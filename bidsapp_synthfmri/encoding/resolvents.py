@@ -1,0 +1,253 @@
+"""What ridge needs of a kernel: G = N (N'KN + alpha)^-1 N' for one penalty after another.
+
+N is an orthonormal basis of the space orthogonal to the constant, so that the intercept is not penalised.
+Two routes give the same: a reduction to a band, once, from which every penalty is cheap; or a Cholesky
+factor a penalty, which is less work for a few of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .band import Band, BandFactor, factorise, reduce_to_band, transposed_basis
+
+# From here on the reduction pays, by operations: 3 n^3 once, against n^3 a penalty.
+FEW_ALPHAS = 3
+_GRAM_PANEL = 256
+
+
+class Resolvent(Protocol):
+    """G for one penalty. ``projected`` is what ``project`` of its decomposition gave."""
+
+    def trace(self) -> float:
+        """Of (N'KN + alpha)^-1."""
+
+    def squares(self, projected: Tensor) -> Tensor:
+        """(v,) sums of squares of G Y, (n, v)."""
+
+    def dual(self, projected: Tensor) -> Tensor:
+        """G Y, (n, v): the dual weights."""
+
+    def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
+        """The lower triangle of G_ff (n_f, n_f) of each fold's rows f."""
+
+
+class Decomposition(Protocol):
+    """A centred kernel, scaled to a mean eigenvalue of 1.
+
+    Attributes
+    ----------
+    scale : trace / n of the centred kernel, so that one grid of alphas serves every layer
+    dtype, device : to solve in
+    """
+
+    @property
+    def scale(self) -> float: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __len__(self) -> int:
+        """n, the rows."""
+
+    def project(self, Y: Tensor) -> Tensor:
+        """``Y`` (n, v) as the resolvents take it."""
+
+    def resolvents(self, alphas: tuple[float, ...]) -> Iterator[Resolvent]:
+        """One for each penalty."""
+
+    def reordered(self, rows: Tensor) -> Decomposition:
+        """The same with its n rows in another order."""
+
+
+@dataclass(frozen=True)
+class BandDecomposition:
+    """By reduction to a band.
+
+    Attributes
+    ----------
+    band : block-tridiagonal form of N'KN / scale, float64
+    basis : (n_blocks * b, n), N times the reduction's basis, transposed; rows that fill up the band's
+        last block are 0
+    scale : see ``Decomposition``
+    """
+
+    band: Band
+    basis: Tensor
+    scale: float
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the basis."""
+        return self.basis.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the basis."""
+        return self.basis.device
+
+    def __len__(self) -> int:
+        return int(self.basis.shape[1])
+
+    def project(self, Y: Tensor) -> Tensor:
+        """(n_blocks * b, v)."""
+        return self.basis @ Y
+
+    def resolvents(self, alphas: tuple[float, ...]) -> Iterator[BandResolvent]:
+        """See ``Decomposition``."""
+        for alpha, factor in zip(alphas, factorise(self.band, alphas, self.dtype), strict=True):
+            yield BandResolvent(self.basis, factor, alpha)
+
+    def reordered(self, rows: Tensor) -> BandDecomposition:
+        """See ``Decomposition``."""
+        return BandDecomposition(self.band, self.basis[:, rows], self.scale)
+
+
+@dataclass(frozen=True)
+class BandResolvent:
+    """G from a band's factor L: G = Q (L L')^-1 Q'."""
+
+    basis: Tensor
+    factor: BandFactor
+    alpha: float
+
+    def trace(self) -> float:
+        """See ``Resolvent``."""
+        n_filling = len(self.basis) - (self.basis.shape[1] - 1)
+        return self.factor.trace() - n_filling / self.alpha
+
+    def squares(self, projected: Tensor) -> Tensor:
+        """See ``Resolvent``: Q keeps lengths."""
+        return self.factor.solve(projected).square().sum(dim=0)
+
+    def dual(self, projected: Tensor) -> Tensor:
+        """See ``Resolvent``."""
+        return self.basis.T @ self.factor.solve(projected)
+
+    def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
+        """See ``Resolvent``: with Z = L^-1 Q', G_ff = Z_f' Z_f."""
+        Z = self.factor.forward(self.basis)
+        for fold in folds:
+            yield _lower_gram(Z[:, fold])
+
+
+def _lower_gram(Z: Tensor) -> Tensor:
+    """Z'Z, (k, k), below the diagonal; some of what is above is 0."""
+    n = Z.shape[1]
+    gram = Z.new_zeros((n, n))
+    for start in range(0, n, _GRAM_PANEL):
+        gram[start:, start : start + _GRAM_PANEL] = Z[:, start:].T @ Z[:, start : start + _GRAM_PANEL]
+    return gram
+
+
+@dataclass(frozen=True)
+class KernelDecomposition:
+    """By a Cholesky factor a penalty.
+
+    Attributes
+    ----------
+    kernel : (n, n) float64, centred and scaled
+    scale, dtype : see ``Decomposition``
+    """
+
+    kernel: Tensor
+    scale: float
+    dtype: torch.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the kernel."""
+        return self.kernel.device
+
+    def __len__(self) -> int:
+        return len(self.kernel)
+
+    def project(self, Y: Tensor) -> Tensor:
+        """(n, v), as it is."""
+        return Y
+
+    def resolvents(self, alphas: tuple[float, ...]) -> Iterator[KernelResolvent]:
+        """See ``Decomposition``."""
+        n = len(self)
+        for alpha in alphas:
+            shifted = self.kernel.clone()
+            shifted.diagonal().add_(alpha)
+            inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted))
+            # The constant is an eigenvector of the centred kernel, of eigenvalue 0.
+            inverse -= 1 / (alpha * n)
+            yield KernelResolvent(inverse.to(self.dtype))
+
+    def reordered(self, rows: Tensor) -> KernelDecomposition:
+        """See ``Decomposition``."""
+        return KernelDecomposition(self.kernel[rows][:, rows], self.scale, self.dtype)
+
+
+@dataclass(frozen=True)
+class KernelResolvent:
+    """G itself, (n, n)."""
+
+    G: Tensor
+
+    def trace(self) -> float:
+        """See ``Resolvent``."""
+        return float(self.G.trace())
+
+    def squares(self, projected: Tensor) -> Tensor:
+        """See ``Resolvent``."""
+        return self.dual(projected).square().sum(dim=0)
+
+    def dual(self, projected: Tensor) -> Tensor:
+        """See ``Resolvent``."""
+        return self.G @ projected
+
+    def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
+        """See ``Resolvent``."""
+        for fold in folds:
+            yield self.G[fold, fold]
+
+
+def by_band(kernel: Tensor, scale: float, dtype: torch.dtype) -> BandDecomposition:
+    """Reduce N'KN to a band.
+
+    Parameters
+    ----------
+    kernel : (n, n) float64, divided by ``scale``; not necessarily centred; overwritten
+    scale : kept
+    dtype : of the basis
+    """
+    n = len(kernel)
+    mirror = _mirror(n, kernel)
+    product = kernel @ mirror
+    W = 2 * (product - (mirror @ product) * mirror)
+    kernel.addr_(mirror, W, alpha=-1).addr_(W, mirror, alpha=-1)
+    band, reflections = reduce_to_band(kernel[1:, 1:].contiguous())
+    inner = transposed_basis(reflections, n - 1, dtype, kernel.device)  # (n - 1, n - 1)
+    basis = inner.new_zeros((band.diagonal.shape[0] * band.diagonal.shape[1], n))
+    tail = mirror[1:].to(dtype)
+    along = inner @ tail  # (n - 1,)
+    basis[: n - 1, 0] = -2 * float(mirror[0]) * along
+    basis[: n - 1, 1:] = inner.addr_(along, tail, alpha=-2)
+    return BandDecomposition(band, basis, scale)
+
+
+def by_kernel(kernel: Tensor, scale: float, dtype: torch.dtype) -> KernelDecomposition:
+    """Centre the kernel, (n, n) float64, divided by ``scale``; overwritten."""
+    kernel -= kernel.mean(dim=0, keepdim=True)
+    kernel -= kernel.mean(dim=1, keepdim=True)
+    return KernelDecomposition(kernel, scale, dtype)
+
+
+def _mirror(n: int, like: Tensor) -> Tensor:
+    """(n,) unit u whose reflection I - 2 u u' takes the constant to the first axis."""
+    u = like.new_full((n,), n**-0.5)
+    u[0] += 1
+    u /= u.norm()
+    return u
