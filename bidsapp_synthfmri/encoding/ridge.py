@@ -23,7 +23,7 @@ DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(
 BATCH_BYTES = 1 << 30
 _ARRAYS_A_BATCH = 9
 # GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
-_GCV_STRIDE = 4
+_GCV_STRIDE = 3
 
 
 @dataclass(frozen=True)
