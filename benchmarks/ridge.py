@@ -7,7 +7,7 @@ A line for each of himalaya's backends. All start from the same float32 features
 every voxel's alpha, cross-validated score, out-of-fold predictions (ours) and dual weights, over the same
 session folds and twenty alphas. Ours multiplies in float32 and decomposes in float64; ``--dtype`` is what
 ours solves in and the peer computes in. ``agreement`` compares the choices, and predictions for 200 rows that
-neither saw. Peak memory is that of a process of its own that loads the arrays, then fits; ``peak_mb`` is ours.
+neither saw. Peak memory is that of a process of its own that loads the arrays and fits; ``peak_mb`` is ours.
 The limit is the bare symmetric product of the features in float32. The defaults are AlexNet's features.12 for
 the training trials of BOLD5000's CSI1.
 """
