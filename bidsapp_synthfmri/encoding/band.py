@@ -53,7 +53,7 @@ def reduce_to_band(matrix: Tensor, block: int = BLOCK) -> tuple[Band, tuple[Refl
 
     Parameters
     ----------
-    matrix : (n, n), contiguous; destroyed
+    matrix : (n, n), its rows contiguous; destroyed
     block : size of the blocks
 
     Returns
@@ -126,16 +126,13 @@ def _panels(first: int, n: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-def transposed_basis(
-    reflections: tuple[Reflection, ...], n: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """Q' (n, n) of the product of reflections, in ``dtype``."""
-    basis = torch.eye(n, dtype=dtype, device=device)
+def fill_transposed_basis(basis: Tensor, reflections: tuple[Reflection, ...]) -> None:
+    """Write Q', of the product Q of reflections, into a (n, n) view of zeros, in its own type."""
+    basis.diagonal().fill_(1)
     for reflection in reversed(reflections):
-        V, T = reflection.V.to(dtype), reflection.T.to(dtype)
+        V, T = reflection.V.to(basis.dtype), reflection.T.to(basis.dtype)
         moved = basis[reflection.first :, reflection.first :]  # Q' of the later ones
         moved.addmm_((moved @ V) @ T.T, V.T, alpha=-1)
-    return basis
 
 
 @dataclass(frozen=True)

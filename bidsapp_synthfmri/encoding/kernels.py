@@ -12,8 +12,8 @@ from ..structures import FloatArray, IntArray
 from .resolvents import FEW_ALPHAS, Decomposition, by_band, by_kernel
 
 # Units multiplied in float32 before they are added in float64.
-_UNITS_A_BLOCK = 8192
-_ROWS_A_COPY = 256
+_UNITS_A_BLOCK = 4096
+_ROWS_A_STEP = 256
 
 
 def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) -> Tensor:
@@ -36,22 +36,24 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
         copied = np.array(features[:, units]) if every else features[images, units]  # (n_images, units)
         block = torch.from_numpy(copied).to(device)
         block -= block.mean(dim=0)
-        kernel += _symmetric_product(block)
+        _add_symmetric_product(kernel, block)
     return kernel
 
 
-def _symmetric_product(block: Tensor) -> Tensor:
-    """block block', (n, n); on a CPU by BLAS' symmetric product, at half the operations."""
+def _add_symmetric_product(kernel: Tensor, block: Tensor) -> None:
+    """Add block block' to the kernel; on a CPU by BLAS' symmetric product, at half the operations."""
     if block.device.type != "cpu":
-        return block @ block.T
+        kernel += block @ block.T
+        return
     # Fortran order sees the transpose, and its upper triangle is the lower one here.
-    product = torch.from_numpy(blas.ssyrk(1.0, block.numpy().T, trans=1).T)
-    for start in range(0, len(product), _ROWS_A_COPY):
-        stop = min(start + _ROWS_A_COPY, len(product))
-        product[start:stop, stop:] = product[stop:, start:stop].T
-        square = product[start:stop, start:stop]
-        square += square.tril(-1).T
-    return product
+    lower = torch.from_numpy(blas.ssyrk(1.0, block.numpy().T, trans=1).T)
+    for start in range(0, len(kernel), _ROWS_A_STEP):
+        stop = min(start + _ROWS_A_STEP, len(kernel))
+        square = lower[start:stop, start:stop].double()
+        kernel[start:stop, start:stop] += square + square.tril(-1).T
+        below = lower[stop:, start:stop].double()
+        kernel[stop:, start:stop] += below
+        kernel[start:stop, stop:] += below.T
 
 
 def decompose(
@@ -78,14 +80,12 @@ def decompose(
     InputMalformedError : the images do not differ in this layer
     """
     rows = torch.from_numpy(stimulus_index).to(kernel.device)
-    is_whole = len(rows) == len(kernel) and bool((rows.diff() == 1).all())
-    full = kernel.clone() if is_whole else kernel[rows][:, rows]  # (n, n)
-    scale = float(full.diagonal().mean() - full.mean())
+    counts = torch.bincount(rows, minlength=len(kernel)).double()
+    scale = float(counts @ kernel.diagonal() / len(rows) - counts @ kernel @ counts / len(rows) ** 2)
     if not scale > 0:
         raise InputMalformedError(
             "A layer's activations are the same for every training image",
             "Choose other --layers, or check the weights file and the pictures",
         )
-    full /= scale
     few = n_alphas is not None and n_alphas <= FEW_ALPHAS
-    return by_kernel(full, scale, dtype) if few else by_band(full, scale, dtype)
+    return by_kernel(kernel, rows, scale, dtype) if few else by_band(kernel, rows, scale, dtype)

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .band import Band, BandFactor, factorise, reduce_to_band, transposed_basis
+from .band import Band, BandFactor, factorise, fill_transposed_basis, reduce_to_band
 
 # From here on the reduction pays, by operations: 3 n^3 once, against n^3 a penalty.
 FEW_ALPHAS = 3
@@ -133,10 +133,9 @@ class BandResolvent:
         return self.basis.T @ self.factor.solve(projected)
 
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
-        """See ``Resolvent``: with Z = L^-1 Q', G_ff = Z_f' Z_f."""
-        Z = self.factor.forward(self.basis)
+        """See ``Resolvent``: with Z_f = L^-1 Q_f', G_ff = Z_f' Z_f."""
         for fold in folds:
-            yield _lower_gram(Z[:, fold])
+            yield _lower_gram(self.factor.forward(self.basis[:, fold]))
 
 
 def _lower_gram(Z: Tensor) -> Tensor:
@@ -214,35 +213,46 @@ class KernelResolvent:
             yield self.G[fold, fold]
 
 
-def by_band(kernel: Tensor, scale: float, dtype: torch.dtype) -> BandDecomposition:
-    """Reduce N'KN to a band.
+def by_band(kernel: Tensor, rows: Tensor, scale: float, dtype: torch.dtype) -> BandDecomposition:
+    """Reduce N'KN / scale to a band.
 
     Parameters
     ----------
-    kernel : (n, n) float64, divided by ``scale``; not necessarily centred; overwritten
-    scale : kept
+    kernel : (n_images, n_images) float64, not necessarily centred
+    rows : (n,) image of each row of K
+    scale : trace / n of the centred K
     dtype : of the basis
     """
-    n = len(kernel)
-    mirror = _mirror(n, kernel)
-    product = kernel @ mirror
+    full = _scaled(kernel, rows, scale)
+    mirror = _mirror(len(full), full)
+    product = full @ mirror
     W = 2 * (product - (mirror @ product) * mirror)
-    kernel.addr_(mirror, W, alpha=-1).addr_(W, mirror, alpha=-1)
-    band, reflections = reduce_to_band(kernel[1:, 1:].contiguous())
-    inner = transposed_basis(reflections, n - 1, dtype, kernel.device)  # (n - 1, n - 1)
-    basis = inner.new_zeros((band.diagonal.shape[0] * band.diagonal.shape[1], n))
-    tail = mirror[1:].to(dtype)
+    full.addr_(mirror, W, alpha=-1).addr_(W, mirror, alpha=-1)
+    band, reflections = reduce_to_band(full[1:, 1:])
+    del full  # before the basis takes as much
+    n_rows = band.diagonal.shape[0] * band.diagonal.shape[1]
+    basis = torch.zeros((n_rows, len(mirror)), dtype=dtype, device=kernel.device)
+    inner, tail = basis[: len(mirror) - 1, 1:], mirror[1:].to(dtype)
+    fill_transposed_basis(inner, reflections)
     along = inner @ tail  # (n - 1,)
-    basis[: n - 1, 0] = -2 * float(mirror[0]) * along
-    basis[: n - 1, 1:] = inner.addr_(along, tail, alpha=-2)
+    basis[: len(along), 0] = -2 * float(mirror[0]) * along
+    inner.addr_(along, tail, alpha=-2)
     return BandDecomposition(band, basis, scale)
 
 
-def by_kernel(kernel: Tensor, scale: float, dtype: torch.dtype) -> KernelDecomposition:
-    """Centre the kernel, (n, n) float64, divided by ``scale``; overwritten."""
-    kernel -= kernel.mean(dim=0, keepdim=True)
-    kernel -= kernel.mean(dim=1, keepdim=True)
-    return KernelDecomposition(kernel, scale, dtype)
+def by_kernel(kernel: Tensor, rows: Tensor, scale: float, dtype: torch.dtype) -> KernelDecomposition:
+    """The centred, scaled kernel of some rows; arguments as for ``by_band``."""
+    full = _scaled(kernel, rows, scale)
+    full -= full.mean(dim=0, keepdim=True)
+    full -= full.mean(dim=1, keepdim=True)
+    return KernelDecomposition(full, scale, dtype)
+
+
+def _scaled(kernel: Tensor, rows: Tensor, scale: float) -> Tensor:
+    """(n, n) kernel of some rows, divided by ``scale``."""
+    if len(rows) == len(kernel) and bool((rows.diff() == 1).all()):
+        return kernel / scale
+    return kernel[rows][:, rows].div_(scale)
 
 
 def _mirror(n: int, like: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from .resolvents import Decomposition
 
 # Kernels are scaled to a mean eigenvalue of 1: from next to no penalty to next to no fit.
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-2, 6, 25))
-BATCH_BYTES = 1 << 30
+BATCH_BYTES = 1 << 28
 _ARRAYS_A_BATCH = 9
 # GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
 _GCV_STRIDE = 3
@@ -47,6 +47,19 @@ class RidgeScores:
     edge: Tensor
     out_of_fold: Tensor
     dual: Tensor
+
+    @classmethod
+    def empty(cls, Y: Tensor, dtype: torch.dtype) -> RidgeScores:
+        """Room for the scores of ``Y`` (n, n_voxels), on its device."""
+        types = (torch.float64, dtype, dtype, torch.int8)
+        alpha, r2, r, edge = (Y.new_empty(Y.shape[1], dtype=kind) for kind in types)
+        out_of_fold, dual = (torch.empty_like(Y, dtype=dtype) for _ in range(2))
+        return cls(alpha, r2, r, edge, out_of_fold, dual)
+
+    def put(self, voxels: slice, scores: RidgeScores) -> None:
+        """Take over the scores of some voxels."""
+        for field in fields(self):
+            getattr(self, field.name)[..., voxels] = getattr(scores, field.name)
 
 
 def choose_alpha(
@@ -75,18 +88,13 @@ def choose_alpha(
     RidgeScores on ``Y``'s device, in the decomposition's type
     """
     solver = FoldSolver(decomposition, folds, alphas)
-    size = max(1, batch_bytes // (_ARRAYS_A_BATCH * len(Y) * decomposition.dtype.itemsize))
-    parts = [
-        _batch_scores(solver, Y[:, start : start + size], search) for start in range(0, Y.shape[1], size)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return RidgeScores(
-        **{
-            name: torch.cat([getattr(part, name) for part in parts], dim=-1)
-            for name in (field.name for field in fields(RidgeScores))
-        }
-    )
+    most = max(1, batch_bytes // (_ARRAYS_A_BATCH * len(Y) * decomposition.dtype.itemsize))
+    n_batches = max(1, -(-Y.shape[1] // most))
+    scores = RidgeScores.empty(Y, decomposition.dtype)
+    for voxels in np.array_split(np.arange(Y.shape[1]), n_batches):
+        batch = slice(int(voxels[0]), int(voxels[-1]) + 1) if len(voxels) else slice(0)
+        scores.put(batch, _batch_scores(solver, Y[:, batch], search))
+    return scores
 
 
 def dual_weights(decomposition: Decomposition, Y: Tensor, alpha: Tensor) -> Tensor:
@@ -220,20 +228,19 @@ class _Best:
 def _batch_scores(solver: FoldSolver, Y: Tensor, search: str) -> RidgeScores:
     targets = solver.targets(Y)
     best = _best_penalties(solver, targets, search)
-    predicted = targets.centred - best.residuals
+    predicted = best.residuals.neg_().add_(targets.centred)
     total = targets.centred.square().sum(dim=0)  # (v,)
     varies, last = total > 0, len(solver.alphas) - 1
     at_end = (best.choice == last).to(torch.int8) - (best.choice == 0).to(torch.int8)
     grid = torch.tensor(solver.alphas, dtype=torch.float64, device=total.device)
-    scores = {
-        "alpha": grid[best.choice],
-        "r2": torch.where(varies, 1 - best.errors / torch.where(varies, total, 1), 0),
-        "r": correlate_columns(predicted, targets.centred),
-        "edge": at_end * varies,
-        "out_of_fold": solver.restored(predicted + targets.mean),
-        "dual": solver.restored(best.dual),
-    }
-    return RidgeScores(**{name: value.to(Y.device) for name, value in scores.items()})
+    return RidgeScores(
+        alpha=grid[best.choice],
+        r2=torch.where(varies, 1 - best.errors / torch.where(varies, total, 1), 0),
+        r=correlate_columns(predicted, targets.centred),
+        edge=at_end * varies,
+        out_of_fold=solver.restored(predicted + targets.mean),
+        dual=solver.restored(best.dual),
+    )
 
 
 def _best_penalties(solver: FoldSolver, targets: Targets, search: str) -> _Best:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bidsapp_synthfmri.encoding import band, kernels
-from bidsapp_synthfmri.encoding.band import factorise, reduce_to_band, transposed_basis
+from bidsapp_synthfmri.encoding.band import factorise, fill_transposed_basis, reduce_to_band
 from bidsapp_synthfmri.encoding.kernels import decompose, linear_kernel
 from bidsapp_synthfmri.errors import InputMalformedError
 
@@ -79,7 +79,8 @@ def test_a_matrix_is_its_band_between_its_basis(monkeypatch, n, block, rank):
     matrix[:, n // 2 :] *= matrix[:, n // 2 :].abs() > 1e-3
     matrix = (matrix + matrix.T) / 2
     blocks, reflections = reduce_to_band(matrix.clone(), block)
-    basis = transposed_basis(reflections, n, torch.float64, CPU)
+    basis = torch.zeros((n, n), dtype=torch.float64)
+    fill_transposed_basis(basis, reflections)
     np.testing.assert_allclose(basis @ basis.T, np.eye(n), atol=1e-13)
     np.testing.assert_allclose(basis.T @ dense(blocks)[:n, :n] @ basis, matrix, atol=1e-12)
     assert not dense(blocks)[n:].any()
