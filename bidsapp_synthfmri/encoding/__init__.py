@@ -1,6 +1,6 @@
 """Features -> responses: kernels, ridge, folds, layer choice, and the encoder with its file and card."""
 
-from .card import Provenance, Search, TrainingData, alphas_at_edge, model_card
+from .card import GridEdge, Provenance, Search, TrainingData, grid_edges, model_card
 from .encoder import Encoder, VoxelChoices
 from .fit import EncoderFit, fit_encoder
 from .folds import Folds, make_folds
@@ -9,12 +9,13 @@ __all__ = [
     "Encoder",
     "EncoderFit",
     "Folds",
+    "GridEdge",
     "Provenance",
     "Search",
     "TrainingData",
     "VoxelChoices",
-    "alphas_at_edge",
     "fit_encoder",
+    "grid_edges",
     "make_folds",
     "model_card",
 ]

@@ -7,8 +7,8 @@ itself can say (hash, layers in use, voxels) is added when it is written (``stor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -27,7 +27,8 @@ _INTENDED_USE = (
 _LIMITS = (
     "Synthetic responses are predictions: no human was scanned for them, they have none of a measurement's "
     "noise, and they hold at best for this participant and for pictures like the training stimuli. "
-    "The cross-validated scores chose layers and penalties, so they are no test scores and are somewhat high."
+    "Its scores are cross-validated inside the training set, where penalties were chosen by them: "
+    "they are no test scores."
 )
 
 
@@ -56,6 +57,23 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class GridEdge:
+    """How many of a layer's penalties in use lie at an end of the grid.
+
+    Attributes
+    ----------
+    name : the layer's
+    n_first, n_last : voxels with the grid's first and last penalty
+    n_used : voxels that use the layer
+    """
+
+    name: str
+    n_first: int
+    n_last: int
+    n_used: int
+
+
+@dataclass(frozen=True)
 class Search:
     """How penalties and layers were chosen.
 
@@ -66,7 +84,7 @@ class Search:
     layer_selection : ``voxel``, ``roi`` or ``joint``
     sentence : the layer selection in words
     joint_model : ``stacking`` or ``banded``; None where voxels have one layer
-    n_at_edge : by layer's name, how many of its voxels' penalty is the grid's first or last
+    grid_edges : by layer, how many penalties lie at the grid's ends
     """
 
     penalty_search: str
@@ -74,7 +92,7 @@ class Search:
     layer_selection: str
     sentence: str
     joint_model: str | None
-    n_at_edge: Mapping[str, int]
+    grid_edges: Sequence[GridEdge]
 
 
 @dataclass(frozen=True)
@@ -133,8 +151,8 @@ def model_card(
         "penalty": {
             "search": search.penalty_search,
             "alphas": list(search.alphas),
-            "n_at_edge": sum(search.n_at_edge.values()),
-            "n_at_edge_by_layer": dict(search.n_at_edge),
+            "n_at_edge": sum(edge.n_first + edge.n_last for edge in search.grid_edges),
+            "grid_edges": [asdict(edge) for edge in search.grid_edges],
         },
         "layer_selection": {
             "rule": search.layer_selection,
@@ -149,11 +167,18 @@ def model_card(
     }
 
 
-def alphas_at_edge(choices: VoxelChoices, alphas: tuple[float, ...]) -> dict[str, int]:
-    """By layer's name, how many of its voxels' penalty is the grid's first or last; layers in use only."""
-    at_edge = np.isin(choices.alpha, (alphas[0], alphas[-1]))
-    used = np.unique(choices.layer)
-    return {choices.layers[number]: int(at_edge[choices.layer == number].sum()) for number in used}
+def grid_edges(choices: VoxelChoices, alphas: tuple[float, ...]) -> tuple[GridEdge, ...]:
+    """How many penalties lie at the grid's ends, for every layer that is some voxel's."""
+    alpha_of = {int(number): choices.alpha[choices.layer == number] for number in np.unique(choices.layer)}
+    return tuple(
+        GridEdge(
+            name=choices.layers[number],
+            n_first=int((alpha == alphas[0]).sum()),
+            n_last=int((alpha == alphas[-1]).sum()),
+            n_used=len(alpha),
+        )
+        for number, alpha in alpha_of.items()
+    )
 
 
 @cache

@@ -35,8 +35,8 @@ class VoxelChoices:
     layers : names of the candidate layers
     layer : (n_voxels,) position in ``layers`` of the layer with the largest weight
     alpha : (n_voxels,) float64 ridge penalty, one of the grid's, for kernels scaled by trace / n
-    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set; they chose
-        layer and penalty, so they are somewhat higher than a test score
+    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, where
+        penalties were chosen by them: no test scores
     """
 
     layers: tuple[str, ...]

@@ -18,8 +18,8 @@ from ..encoding import (
     Search,
     TrainingData,
     VoxelChoices,
-    alphas_at_edge,
     fit_encoder,
+    grid_edges,
     make_folds,
     model_card,
 )
@@ -157,7 +157,7 @@ def _card(
             layer_selection=config.layer_selection,
             sentence=_SELECTIONS[config.layer_selection],
             joint_model=config.joint_model if joint else None,
-            n_at_edge=alphas_at_edge(choices, fit.alphas),
+            grid_edges=grid_edges(choices, fit.alphas),
         ),
         choices=choices,
         voxels=responses.voxels,

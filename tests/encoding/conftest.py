@@ -14,7 +14,7 @@ from bidsapp_synthfmri.encoding import (
     Search,
     TrainingData,
     VoxelChoices,
-    alphas_at_edge,
+    grid_edges,
     model_card,
 )
 from bidsapp_synthfmri.structures import Json, Space, VoxelSpace
@@ -58,7 +58,7 @@ def card() -> Callable[..., Json]:
             "data": TrainingData("01", "images", ("a.jpg", "b.jpg"), 3, "lss", "z", "Pictures", None),
             "folds": Folds(np.array([0, 1, 1]), "2 folds, one a session", "session"),
             "search": Search(
-                "exact", ALPHAS, "voxel", "per voxel, the best", None, alphas_at_edge(choices, ALPHAS)
+                "exact", ALPHAS, "voxel", "per voxel, the best", None, grid_edges(choices, ALPHAS)
             ),
             "provenance": Provenance({"bidsapp_synthfmri": __version__}, 7, "f" * 64),
         }

@@ -9,7 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from bidsapp_synthfmri.encoding import Encoder, Search, VoxelChoices, alphas_at_edge
+from bidsapp_synthfmri.encoding import Encoder, GridEdge, Search, VoxelChoices, grid_edges
 from bidsapp_synthfmri.encoding.card import card_schema, missing_keys
 from bidsapp_synthfmri.encoding.storage import complete_card, encoder_bytes
 from bidsapp_synthfmri.encoding.weights import LayerWeights, ScaledMatrix
@@ -139,13 +139,15 @@ def test_scores_of_nothing_are_null(choices, space, card, identity):
 
 
 def test_penalties_at_the_edge_are_counted_by_layer(choices, whole):
-    assert alphas_at_edge(choices, (0.1, 1.0, 10.0)) == {"early": 2, "late": 2}
+    early, late = grid_edges(choices, (0.1, 1.0, 10.0))
+    assert early == GridEdge("early", n_first=1, n_last=1, n_used=3)
+    assert late == GridEdge("late", n_first=2, n_last=0, n_used=3)
     assert whole["penalty"]["n_at_edge"] == 4
-    assert whole["penalty"]["n_at_edge_by_layer"] == {"early": 2, "late": 2}
+    assert whole["penalty"]["grid_edges"][1] == {"name": "late", "n_first": 2, "n_last": 0, "n_used": 3}
 
 
 def test_a_joint_model_is_named(choices, space, card, identity, whole):
-    search = Search("gcv", (0.1, 1.0), "joint", "all layers together", "banded", {})
+    search = Search("gcv", (0.1, 1.0), "joint", "all layers together", "banded", ())
     joint = card(choices, space(N_VOXELS), identity, search=search)
     assert joint["layer_selection"] == {
         "rule": "joint",
@@ -169,3 +171,9 @@ def test_the_schema_is_installed_with_the_package():
     assert package / "encoding" / "model_card.schema.json" in {
         path for pattern in patterns for path in package.glob(pattern)
     }
+
+
+def test_the_page_on_encoders_names_every_key():
+    page = (Path(__file__).parents[2] / "docs" / "encoder.md").read_text(encoding="utf-8")
+    table = page[page.index("## The model card") :]
+    assert [key for key in card_schema()["properties"] if f"`{key}`" not in table] == []

@@ -1,6 +1,7 @@
 """The encoder: primal equals dual, layers by voxel, its file, and prediction from pictures."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -309,8 +310,10 @@ def test_a_gpu_predicts_what_the_processor_does(on_disk, pictures):
     np.testing.assert_allclose(
         on_gpu.predict_features(shown), encoder.predict_features(shown), rtol=1e-4, atol=1e-4
     )
-    # From pictures the network's float32 rounding differs too.
-    np.testing.assert_allclose(on_gpu.predict(pictures), encoder.predict(pictures), atol=1e-3)
+    # From pictures the network's rounding differs too, by layer at most what r = .9999 allows.
+    expected = encoder.predict(pictures)
+    error = np.sqrt(np.mean((on_gpu.predict(pictures) - expected) ** 2, axis=0))
+    assert (error < 0.05 * expected.std(axis=0)).all()
 
 
 def test_predictions_are_float32_proper_whatever_torch_is_set_to(on_disk):
@@ -323,3 +326,17 @@ def test_predictions_are_float32_proper_whatever_torch_is_set_to(on_disk):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_the_documented_python_runs(on_disk, pictures, monkeypatch, capsys):
+    path, encoder, _ = on_disk
+    monkeypatch.chdir(path.parent)
+    for name, picture in zip(("beach.png", "kitchen.png"), pictures, strict=False):
+        picture.save(name)
+    page = (Path(__file__).parents[2] / "docs" / "encoder.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    np.testing.assert_array_equal(names["responses"], encoder.predict(pictures[:2]))
+    np.testing.assert_allclose(names["again"], names["responses"], atol=1e-5)
+    assert "median cross-validated r" in capsys.readouterr().out
