@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from .. import __version__
+from ..atomic import write_bytes
 from ..config import RunConfig
 from ..errors import UsageError
 from ..structures import Json
 from . import names
-from .atomic import write_bytes
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
 from .tables import kinds_of, parse_table, table_text

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from ..atomic import write_bytes
 from ..config import RunConfig
 from . import names
-from .atomic import write_bytes
 
 
 @dataclass(frozen=True)

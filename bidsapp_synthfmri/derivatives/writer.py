@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .. import atomic
 from ..errors import SynthfmriError
 from ..structures import FloatArray, Json, Space, VoxelSpace
-from . import atomic, images, names
+from . import images, names
 from .columns import INDEX_COLUMNS, Columns
 from .names import OutputFile, Place
 from .tables import kinds_of, table_text

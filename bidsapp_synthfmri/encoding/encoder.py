@@ -1,94 +1,59 @@
-"""The encoder: images in, responses out; primal weights, a file of its own, and a model card."""
+"""The encoder: images in, responses out; what each voxel chose, a file of its own, and a model card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
-from ..structures import Features, FloatArray, IntArray, Json, LayerFeatures, Space
+from ..structures import Features, FloatArray, IntArray, Json, Space
+from .readout import Readout
+from .weights import LayerWeights, layer_weights
 
-HalfArray = NDArray[np.float16]
-_UNITS_A_BLOCK = 8192
+if TYPE_CHECKING:
+    from .fit import EncoderFit
+
+__all__ = ["Encoder", "LayerWeights", "VoxelChoices", "layer_weights"]
 
 
-@dataclass(frozen=True)
-class LayerWeights:
-    """Weights from one layer to the voxels that use it.
+@dataclass(frozen=True, eq=False)
+class VoxelChoices:
+    """What cross-validation chose for each voxel, and how well it then predicted.
 
     Attributes
     ----------
-    name : the layer's node name
-    voxels : (n_used,) which of the encoder's voxels
-    values : (n_units, n_used) float16, each column divided by its largest magnitude
-    scale : (n_used,) float32, that magnitude
+    layers : names of the candidate layers
+    layer : (n_voxels,) position in ``layers`` of the layer with the largest weight
+    alpha : (n_voxels,) float64 ridge penalty, one of the grid's, for kernels scaled by trace / n
+    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, where
+        penalties were chosen by them: no test scores
     """
 
-    name: str
-    voxels: IntArray
-    values: HalfArray
-    scale: FloatArray
+    layers: tuple[str, ...]
+    layer: IntArray
+    alpha: NDArray[np.float64]
+    cv_r: FloatArray
+    cv_r2: FloatArray
 
-    def predict(self, units: FloatArray) -> FloatArray:
-        """(n_images, n_units) activations to (n_images, n_used), without the intercept."""
-        total = np.zeros((len(units), len(self.voxels)), dtype=np.float32)
-        for start in range(0, units.shape[1], _UNITS_A_BLOCK):
-            block = slice(start, start + _UNITS_A_BLOCK)
-            total += units[:, block] @ self.values[block].astype(np.float32)
-        return total * self.scale
-
-
-def layer_weights(
-    layer: LayerFeatures, rows: IntArray, dual: FloatArray, shown: NDArray[np.float64], voxels: IntArray
-) -> tuple[LayerWeights, NDArray[np.float64]]:
-    """Primal weights X'c of a layer, in half precision.
-
-    Parameters
-    ----------
-    layer : features
-    rows : (n_training,) the training stimuli's rows
-    dual : (n_training, n_used) dual weights, columns summing to 0
-    shown : (n_training,) share of the trials in which each stimulus was shown
-    voxels : (n_used,) which voxels these are
-
-    Returns
-    -------
-    the weights, and (n_used,) their prediction for the mean training trial, to be taken off the intercept
-    """
-    scale = np.zeros(len(voxels), dtype=np.float32)
-    for _, _, product in _blocks(layer, rows, dual, shown):
-        scale = np.maximum(scale, np.abs(product).max(axis=0))
-    scale[scale == 0] = 1
-    stored = np.empty((layer.values.shape[1], len(voxels)), dtype=np.float16)
-    offset = np.zeros(len(voxels))
-    for block, mean, product in _blocks(layer, rows, dual, shown):
-        stored[block] = product / scale
-        offset += mean @ stored[block].astype(np.float64)
-    offset *= scale
-    return LayerWeights(layer.name, voxels, stored, scale), offset
+    @classmethod
+    def of_fit(cls, fit: EncoderFit) -> VoxelChoices:
+        """The choices of a fit."""
+        best = fit.best_layer[None]
+        cv_r, cv_r2 = (np.take_along_axis(scores, best, axis=0)[0] for scores in (fit.cv_r, fit.cv_r2))
+        return cls(fit.layers, fit.best_layer, fit.alpha, cv_r, cv_r2)
 
 
-def _blocks(
-    layer: LayerFeatures, rows: IntArray, dual: FloatArray, shown: NDArray[np.float64]
-) -> Iterator[tuple[slice, NDArray[np.float64], FloatArray]]:
-    """Blocks of units: which, their mean over trials (units,), and X'c (units, n_used).
-
-    Gone through twice, once for the scale: whole in float32, a wide layer of a whole brain does not fit.
-    """
-    for start in range(0, layer.values.shape[1], _UNITS_A_BLOCK):
-        block = slice(start, start + _UNITS_A_BLOCK)
-        units = layer.values[rows, block]  # (n_training, units)
-        mean = shown @ units
-        yield block, mean, (units - mean.astype(np.float32)).T @ dual
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Encoder:
     """Predicts responses to any image.
 
@@ -99,13 +64,20 @@ class Encoder:
     voxels : where the predictions lie
     card : the model card: data, folds, backbone, preprocessing, software, seed
     backbone : the network, or None until it is first needed
+    choices : per voxel penalty, layer and cross-validated score; None for an encoder put together by hand
     """
 
     weights: tuple[LayerWeights, ...]
     intercept: FloatArray
     voxels: Space
     card: Json
-    backbone: Backbone | None = field(default=None, compare=False, repr=False)
+    backbone: Backbone | None = None
+    choices: VoxelChoices | None = field(default=None)
+
+    @classmethod
+    def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:
+        """The encoder of a fit; ``card`` as ``model_card`` makes it."""
+        return cls(fit.weights, fit.intercept, voxels, card, backbone, VoxelChoices.of_fit(fit))
 
     @classmethod
     def load(cls, path: Path | str, weights_file: Path | str | None = None, device: str = "cpu") -> Encoder:
@@ -121,20 +93,40 @@ class Encoder:
         ------
         InputMissingError, InputMalformedError : no such file, no card, a hash that differs, another version
         WeightsError : the network's weights cannot be had, or are others
+        UsageError : a GPU is asked for and there is none
         """
         from .storage import read_encoder
 
+        where = _device(device)
         encoder = read_encoder(Path(path))
         source = Path(weights_file) if weights_file is not None else None
-        backbone = Backbone.from_identity(encoder.card["backbone"], source, torch.device(device))
-        return encoder.on(backbone)
+        return encoder.on(Backbone.from_identity(encoder.card["backbone"], source, where))
+
+    def save(self, path: Path | str) -> None:
+        """Write the arrays to ``path`` and the model card beside it, each whole or not at all.
+
+        Files of the same names are replaced, as ``numpy.save`` and nilearn do. The arrays come first: were
+        this stopped between the two, loading would find that they do not match, and say so.
+
+        Parameters
+        ----------
+        path : a ``.safetensors`` file; the card gets the same name with ``.json``
+
+        Raises
+        ------
+        UsageError : another suffix, or a card that lacks what loading needs
+        OSError : the folder cannot be written
+        """
+        from .storage import write_encoder
+
+        write_encoder(self, Path(path))
 
     def on(self, backbone: Backbone) -> Encoder:
-        """The same encoder with its network at hand."""
-        return Encoder(self.weights, self.intercept, self.voxels, self.card, backbone)
+        """The same encoder with its network at hand, computing where the network does."""
+        return replace(self, backbone=backbone)
 
     def predict(self, images: Sequence[ImageSource], batch_size: int = 64) -> FloatArray:
-        """Noiseless responses.
+        """Noiseless responses, in the images' order.
 
         Parameters
         ----------
@@ -144,25 +136,107 @@ class Encoder:
         Returns
         -------
         (n_images, n_voxels) float32, in the unit of the responses it was fitted on (``card["unit"]``)
+
+        Raises
+        ------
+        UsageError : no network at hand, one image instead of a list, or a batch size below 1
+        InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
         """
         batches = list(self.predict_batches(images, batch_size))
         return np.concatenate(batches) if batches else np.empty((0, len(self.voxels)), dtype=np.float32)
 
     def predict_batches(self, images: Sequence[ImageSource], batch_size: int = 64) -> Iterator[FloatArray]:
         """``predict``, a batch at a time: (<= batch_size, n_voxels)."""
-        if self.backbone is None:
-            raise ValueError("this encoder has no network: use Encoder.load or Encoder.on")
-        for units in extract(self.backbone, images, batch_size):
-            named = zip(self.backbone.layers, units, strict=True)
-            yield self._combine(dict(named))
+        backbone = self._checked(images, batch_size)
+        for units in extract(backbone, images, batch_size):
+            yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
 
     def predict_features(self, features: Features) -> FloatArray:
-        """(n_images, n_voxels) from features at hand; extra layers are ignored."""
-        return self._combine({layer.name: layer.values for layer in features.layers})
+        """(n_images, n_voxels) from features at hand; extra layers are ignored.
 
-    def _combine(self, units: dict[str, FloatArray]) -> FloatArray:
-        n_images = len(next(iter(units.values())))
-        predictions = np.tile(self.intercept, (n_images, 1))
+        Raises
+        ------
+        UsageError : the features lack layers that the encoder uses
+        InputMalformedError : a layer has another number of units than the encoder's
+        """
+        units = {layer.name: layer.values for layer in features.layers}
+        return self._predict(units, len(features.stimuli))
+
+    @property
+    def alpha(self) -> NDArray[np.float64]:
+        """(n_voxels,) ridge penalty of each voxel, in its layer."""
+        return self._chosen.alpha
+
+    @property
+    def layer(self) -> NDArray[np.str_]:
+        """(n_voxels,) name of each voxel's layer, the one with the largest weight."""
+        return np.array(self._chosen.layers)[self._chosen.layer]
+
+    @property
+    def cv_r(self) -> FloatArray:
+        """(n_voxels,) cross-validated correlation of each voxel, inside the training set."""
+        return self._chosen.cv_r
+
+    @property
+    def cv_r2(self) -> FloatArray:
+        """(n_voxels,) cross-validated R2 of each voxel, inside the training set."""
+        return self._chosen.cv_r2
+
+    def __repr__(self) -> str:
+        network = self.card.get("backbone", {})
+        parts = [f"{len(self.voxels)} voxels in {self.voxels.space}"]
+        if "participant" in self.card:
+            parts.insert(0, f"sub-{self.card['participant']}")
+        if network:
+            parts.append(f"{network['name']} ({network['weights']})")
+        parts.append(f"layers {', '.join(layer.name for layer in self.weights)}")
+        if self.choices is not None and np.isfinite(self.cv_r).any():
+            parts.append(f"median cross-validated r {np.nanmedian(self.cv_r):.3f}")
+        return f"<Encoder: {'; '.join(parts)}>"
+
+    @property
+    def _chosen(self) -> VoxelChoices:
+        if self.choices is None:
+            raise UsageError(
+                "This encoder was put together without the choices of a fit",
+                "Make it with Encoder.of_fit, or load one that was",
+            )
+        return self.choices
+
+    @cached_property
+    def _readout(self) -> Readout:
+        device = torch.device("cpu") if self.backbone is None else self.backbone.device
+        return Readout.on(device, self.weights, self.intercept)
+
+    def _predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
+        lacking = [layer.name for layer in self.weights if layer.name not in units]
+        if lacking:
+            raise UsageError(
+                f"The features, {', '.join(units)}, lack {', '.join(lacking)}, which the encoder uses",
+                f"Give all of {', '.join(layer.name for layer in self.weights)}",
+            )
         for layer in self.weights:
-            predictions[:, layer.voxels] += layer.predict(units[layer.name])
-        return predictions
+            found = units[layer.name].shape[1]
+            if found != layer.n_units:
+                raise InputMalformedError(
+                    f"Layer {layer.name} has {found} units, the encoder's has {layer.n_units}",
+                    "Extract features with the network and preprocessing that the encoder's card names",
+                )
+        return self._readout.predict(units, n_images)
+
+    def _checked(self, images: Sequence[ImageSource], batch_size: int) -> Backbone:
+        """The network, once the request makes sense."""
+        if self.backbone is None:
+            raise UsageError("This encoder has no network at hand", "Use Encoder.load, or Encoder.on")
+        if isinstance(images, (str, Path, Image.Image)) or getattr(images, "ndim", 4) == 3:
+            raise UsageError("One image was given where a list is due", "Write predict([image])")
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}", "Give 1 or more")
+        return self.backbone
+
+
+def _device(name: str) -> torch.device:
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"device {name!r}: torch finds no CUDA GPU", 'Use device="cpu"')
+    return device

@@ -20,10 +20,12 @@ class Folds:
     ----------
     labels : (n_rows,) fold of each row, from 0
     description : a sentence on how the folds were made
+    unit : what a fold is made of: ``session``, ``run``, ``stimulus``, or another ``group``
     """
 
     labels: IntArray
     description: str
+    unit: str = "group"
 
     @property
     def n_folds(self) -> int:
@@ -57,7 +59,7 @@ def make_folds(trials: Trials, rng: np.random.Generator) -> Folds:
         n_folds = int(labels.max()) + 1
         if n_folds > 1:
             note = f"{n_folds} folds, one a {unit}; all presentations of a stimulus in one fold"
-            return Folds(labels.astype(np.int64), note)
+            return Folds(labels.astype(np.int64), note, unit)
     return _stimulus_folds(stimulus, rng)
 
 
@@ -70,4 +72,4 @@ def _stimulus_folds(stimulus: IntArray, rng: np.random.Generator) -> Folds:
     n_folds = min(_N_STIMULUS_FOLDS, n_stimuli)
     fold_of = rng.permutation(n_stimuli) % n_folds
     note = f"{n_folds} folds of random stimuli, since all trials come from one run"
-    return Folds(fold_of[stimulus].astype(np.int64), note)
+    return Folds(fold_of[stimulus].astype(np.int64), note, "stimulus")

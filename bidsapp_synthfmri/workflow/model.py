@@ -10,14 +10,31 @@ import pandas as pd
 
 from ..config import RunConfig
 from ..dataset.structures import ParticipantEvents
-from ..encoding import Encoder, EncoderFit, Folds, fit_encoder, make_folds
+from ..encoding import (
+    Encoder,
+    EncoderFit,
+    Folds,
+    Provenance,
+    Search,
+    TrainingData,
+    VoxelChoices,
+    fit_encoder,
+    grid_edges,
+    make_folds,
+    model_card,
+)
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
-from ..structures import Features, Json, Responses, StimulusSet, Synthetic
+from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
 from .console import LOGGER
-from .runtime import generator, software
+from .runtime import dataset_description, generator, software
 
 _BATCH = 32
+_SELECTIONS = {
+    "voxel": "per voxel, the layer with the highest cross-validated R2 inside the training set",
+    "roi": "per ROI, the layer with the highest mean cross-validated R2 inside the training set",
+    "joint": "all layers together, their weights chosen per voxel inside the training set",
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +74,8 @@ def fit_model(
         backbone.device,
         progress=lambda layer: LOGGER.debug("fitted %s", layer),
     )
-    card = _card(config, files, responses, training.stimuli, fit, folds, backbone)
-    encoder = Encoder(fit.weights, fit.intercept, responses.voxels, card, backbone)
+    card = _card(config, files, responses, training, fit, folds, backbone)
+    encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
 
@@ -114,26 +131,41 @@ def _card(
     config: RunConfig,
     files: ParticipantEvents,
     responses: Responses,
-    training: tuple[str, ...],
+    training: Trials,
     fit: EncoderFit,
     folds: Folds,
     backbone: Backbone,
 ) -> Json:
-    return {
-        "description": "Voxelwise encoding model: image to fMRI response",
-        "participant": files.participant,
-        "task": files.task,
-        "responses": responses.estimator,
-        "unit": responses.unit,
-        "backbone": backbone.identity(),
-        "n_training_trials": len(folds.labels),
-        "n_training_stimuli": len(training),
-        "training_stimuli": list(training),
-        "folds": folds.description,
-        "layer_selection": "per voxel, highest cross-validated R2 inside the training set",
-        "alphas": list(fit.alphas),
-        "n_alphas_at_edge": fit.n_alphas_at_edge,
-        "seed": config.random_seed,
-        "configuration_hash": config.content_hash(),
-        "software": software(),
-    }
+    described = dataset_description(config.bids_dir)
+    choices = VoxelChoices.of_fit(fit)
+    joint = config.layer_selection == "joint"
+    return model_card(
+        data=TrainingData(
+            participant=files.participant,
+            task=files.task,
+            stimuli=training.stimuli,
+            n_trials=len(training),
+            responses=responses.estimator,
+            unit=responses.unit,
+            dataset=_text(described.get("Name")),
+            doi=_text(described.get("DatasetDOI")),
+        ),
+        folds=folds,
+        search=Search(
+            penalty_search=config.penalty_search,
+            alphas=fit.alphas,
+            layer_selection=config.layer_selection,
+            sentence=_SELECTIONS[config.layer_selection],
+            joint_model=config.joint_model if joint else None,
+            grid_edges=grid_edges(choices, fit.alphas),
+        ),
+        choices=choices,
+        voxels=responses.voxels,
+        backbone=backbone.identity(),
+        provenance=Provenance(software(), config.random_seed, config.content_hash()),
+    )
+
+
+def _text(value: object) -> str | None:
+    """What a dataset says of itself, unless it is no text."""
+    return value if isinstance(value, str) and value else None

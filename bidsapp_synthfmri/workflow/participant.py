@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -25,13 +24,13 @@ from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..reports import Page, participant_page
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
-from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
+from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
 from .memory import available_bytes, fit_bytes, require_memory
 from .model import FittedModel, fit_model, synthesise_set
-from .runtime import choose_device, generator
+from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
 from .streaming import allocate
@@ -186,7 +185,7 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
 def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     responses, model = computed.responses, computed.model
     derivatives = {**_responses_root(config), **dict(config.derivatives)}
-    write_dataset_files(config.output_dir, config, derivatives, _description_of(config.bids_dir))
+    write_dataset_files(config.output_dir, config, derivatives, dataset_description(config.bids_dir))
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
     given = computed.inputs.precomputed
@@ -251,8 +250,3 @@ def _write_maps(writer: Writer, computed: Computed) -> None:
         best_layer=computed.model.fit.best_layer,
         layers=computed.model.fit.layers,
     )
-
-
-def _description_of(bids_dir: Path) -> Json:
-    path = bids_dir / "dataset_description.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ..config import RunConfig
 from ..errors import UsageError
+from ..structures import Json
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _PACKAGES = (
@@ -77,3 +79,9 @@ def generator(config: RunConfig, *purpose: str) -> np.random.Generator:
 def software() -> dict[str, str]:
     """Versions of what the results depend on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+
+
+def dataset_description(bids_dir: Path) -> Json:
+    """What the dataset says of itself; empty where it has no dataset_description.json."""
+    path = bids_dir / "dataset_description.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsapp_synthfmri.derivatives import atomic, columns, names, participant
+from bidsapp_synthfmri import atomic
+from bidsapp_synthfmri.derivatives import columns, names, participant
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.errors import SynthfmriError, UsageError
 

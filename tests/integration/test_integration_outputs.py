@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from bidsapp_synthfmri.config import ESTIMATORS, RunConfig
+from bidsapp_synthfmri.encoding.card import card_schema
+from bidsapp_synthfmri.encoding.weights import PREDICTION_BOUND
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 EXACT = (".nii", ".nii.gz", ".tsv", ".safetensors")
@@ -155,3 +158,15 @@ def test_synthesize_writes_a_valid_dataset(demo, tmp_path, command):
     assert errors_in(tmp_path / "synthetic") == []
     table = next((tmp_path / "synthetic").glob("sub-01/func/*_stimuli.tsv")).read_text().splitlines()
     assert len(table) == 1 + len(list(images.iterdir()))
+
+
+def test_every_encoders_card_fits_its_schema(demo):
+    cards = sorted(demo.output.glob("sub-*/func/*_model.json"))
+    assert len(cards) == 2
+    for path in cards:
+        card = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+        jsonschema.Draft202012Validator(card_schema()).validate(card)
+        assert card["participant"] == path.name.split("_")[0].removeprefix("sub-")
+        assert card["data"]["dataset"]
+        assert card["storage"]["prediction_change"] <= PREDICTION_BOUND
+        assert card["scores"]["cv_r"]["median"] > 0
