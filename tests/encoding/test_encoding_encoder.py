@@ -65,7 +65,7 @@ def test_primal_prediction_equals_the_dual_one(features, trained):
     for layer_number, layer in enumerate(features.layers):
         voxels = np.flatnonzero(fit.best_layer == layer_number)
         decomposition = decompose(linear_kernel(layer.values, np.arange(50), CPU), index)
-        alpha = torch.from_numpy(fit.alpha[voxels])
+        alpha = torch.from_numpy(fit.alpha[layer_number, voxels])
         c = dual_weights(decomposition, torch.from_numpy(Y[:, voxels]).double(), alpha).numpy()
         shown = layer.values[index].astype(np.float64)
         centred = layer.values - shown.mean(axis=0)
@@ -79,8 +79,8 @@ def test_out_of_fold_predictions_do_not_know_their_trials(features, trained):
     spoilt = Y.copy()
     rows = folds.rows()[0]
     spoilt[rows] += np.random.default_rng(2).standard_normal((len(rows), N_VOXELS)).astype(np.float32) * 50
-    again = fit_encoder(features, spoilt, index, folds, CPU, alphas=(float(fit.alpha[0]),))
-    before = fit_encoder(features, Y, index, folds, CPU, alphas=(float(fit.alpha[0]),))
+    again = fit_encoder(features, spoilt, index, folds, CPU, alphas=(float(fit.alpha[0, 0]),))
+    before = fit_encoder(features, Y, index, folds, CPU, alphas=(float(fit.alpha[0, 0]),))
     same_layer = again.best_layer == before.best_layer
     assert same_layer.any()
     held_out = np.isin(before.training_rows, index[rows])
