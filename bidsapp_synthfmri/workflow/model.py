@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic
 from .console import LOGGER
+from .memory import available_bytes
 from .runtime import generator, software
+from .streaming import allocate
 
 _BATCH = 32
+_SCRATCH = "encoder"
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,22 @@ def fit_model(
         features.rows_of(responses.trials.stimuli)[responses.trials.stimulus_index[~held_out.is_test]],
         folds,
         backbone.device,
-        progress=lambda layer: LOGGER.debug("fitted %s", layer),
+        progress=lambda step: LOGGER.debug("fitted %s", step),
+        selection=selection_of(config),
+        rois=responses.voxels.roi_sets(),
+        search=config.penalty_search,
+        allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
+        rng=generator(config, files.participant, "candidates"),
     )
     card = _card(config, files, responses, training.stimuli, fit, folds, backbone)
     encoder = Encoder(fit.weights, fit.intercept, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
+
+
+def selection_of(config: RunConfig) -> str:
+    """How layers are chosen, as ``encoding.selection`` names it."""
+    return config.joint_model if config.layer_selection == "joint" else config.layer_selection
 
 
 def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
@@ -130,8 +144,9 @@ def _card(
         "n_training_stimuli": len(training),
         "training_stimuli": list(training),
         "folds": folds.description,
-        "layer_selection": "per voxel, highest cross-validated R2 inside the training set",
+        "layer_selection": fit.selection,
         "alphas": list(fit.alphas),
+        "grid_edges": [asdict(edge) for edge in fit.grid_edges],
         "n_alphas_at_edge": fit.n_alphas_at_edge,
         "seed": config.random_seed,
         "configuration_hash": config.content_hash(),
