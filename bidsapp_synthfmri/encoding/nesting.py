@@ -10,7 +10,8 @@ import numpy as np
 from ..structures import FloatArray, IntArray
 from .folds import Folds
 
-MOST_OUTER = 5
+# Each turn costs a fit to two thirds of the trials; more would choose from more of them, and cost more.
+MOST_OUTER = 3
 _MOST_INNER = 5
 
 
@@ -31,7 +32,7 @@ class Outer:
 
 
 def outer_loop(folds: Folds, stimulus_index: IntArray) -> tuple[Outer, ...]:
-    """Leave out one fold at a time, or neighbouring folds together where there are more than five.
+    """Leave out one fold at a time, or neighbouring folds together where there are more than three.
 
     Parameters
     ----------

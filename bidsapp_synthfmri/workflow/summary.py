@@ -72,6 +72,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "configuration_hash": config.content_hash(),
         "folds": model.folds.description,
         "layer_selection": selection_of(config),
+        "layers_chosen": model.fit.selection,
         "alphas_at_edge": model.fit.n_alphas_at_edge,
         "grid_edges": [asdict(edge) for edge in model.fit.grid_edges],
         "extra_sets": {images.name: len(images) for images in inputs.extra},
