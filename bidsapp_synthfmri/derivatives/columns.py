@@ -122,13 +122,20 @@ DESCRIPTION_COLUMNS = Columns(
 ENCODING_COLUMNS = Columns(
     {
         "roi": _ROI,
-        "layer": Column("Network layer, by its torchvision name; 'best' is the best layer of each voxel"),
+        "layer": Column(
+            "Network layer, by its torchvision name; 'selected': the layers of each voxel as the encoder uses"
+            " them, chosen without the trials predicted; 'best': the same, in the encoder as stored"
+        ),
         "metric": Column(
             "What the value is; correlations and R2 are means over the region's voxels",
             levels=_levels(
                 cv_r="correlation of predicted and single real responses in cross-validation",
                 cv_r2="coefficient of determination in cross-validation",
-                share_of_voxels="share of the region's voxels whose best layer this is",
+                share_of_voxels="share of the region's voxels whose layer this is",
+                layer_weight="weight of the layer in a joint encoder: of its prediction (stacking), or of"
+                " its scaled kernel (banded)",
+                variance_split="part of R2 of the selected layers that is the layer's, by the product"
+                " measure; the parts add up to cv_r2 of 'selected'",
                 test_r="correlation of predicted and single real responses to test stimuli",
             ),
         ),

@@ -1,9 +1,10 @@
 """Features -> responses: kernels, ridge, folds, layer choice, and the encoder with its file and card."""
 
-from .card import GridEdge, Provenance, Search, TrainingData, grid_edges, model_card
+from .card import Provenance, Search, TrainingData, model_card
 from .encoder import Encoder, VoxelChoices
 from .fit import EncoderFit, fit_encoder
 from .folds import Folds, make_folds
+from .selection import GridEdge
 
 __all__ = [
     "Encoder",
@@ -15,7 +16,6 @@ __all__ = [
     "TrainingData",
     "VoxelChoices",
     "fit_encoder",
-    "grid_edges",
     "make_folds",
     "model_card",
 ]

@@ -17,6 +17,7 @@ import numpy as np
 from ..structures import ALL_VOXELS, BoolArray, FloatArray, Json, Space
 from .encoder import VoxelChoices
 from .folds import Folds
+from .selection import GridEdge
 
 _SCHEMA = "model_card.schema.json"
 _DESCRIPTION = "Voxelwise encoding model: image to fMRI response"
@@ -57,29 +58,12 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class GridEdge:
-    """How many of a layer's penalties in use lie at an end of the grid.
-
-    Attributes
-    ----------
-    name : the layer's
-    n_first, n_last : voxels with the grid's first and last penalty
-    n_used : voxels that use the layer
-    """
-
-    name: str
-    n_first: int
-    n_last: int
-    n_used: int
-
-
-@dataclass(frozen=True)
 class Search:
     """How penalties and layers were chosen.
 
     Attributes
     ----------
-    penalty_search : ``gcv`` or ``exact``
+    penalty_search : ``window``, ``exact`` or ``gcv``
     alphas : the grid of penalties, ascending
     layer_selection : ``voxel``, ``roi`` or ``joint``
     sentence : the layer selection in words
@@ -165,20 +149,6 @@ def model_card(
         "seed": provenance.seed,
         "configuration_hash": provenance.configuration_hash,
     }
-
-
-def grid_edges(choices: VoxelChoices, alphas: tuple[float, ...]) -> tuple[GridEdge, ...]:
-    """How many penalties lie at the grid's ends, for every layer that is some voxel's."""
-    alpha_of = {int(number): choices.alpha[choices.layer == number] for number in np.unique(choices.layer)}
-    return tuple(
-        GridEdge(
-            name=choices.layers[number],
-            n_first=int((alpha == alphas[0]).sum()),
-            n_last=int((alpha == alphas[-1]).sum()),
-            n_used=len(alpha),
-        )
-        for number, alpha in alpha_of.items()
-    )
 
 
 @cache

@@ -34,9 +34,10 @@ class VoxelChoices:
     ----------
     layers : names of the candidate layers
     layer : (n_voxels,) position in ``layers`` of the layer with the largest weight
-    alpha : (n_voxels,) float64 ridge penalty, one of the grid's, for kernels scaled by trace / n
-    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, where
-        penalties were chosen by them: no test scores
+    alpha : (n_voxels,) float64 ridge penalty of that layer, one of the grid's, for kernels scaled by
+        trace / n; not-a-number where no layer is used
+    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, layers chosen
+        without them, penalties with them: no test scores
     """
 
     layers: tuple[str, ...]
@@ -48,9 +49,8 @@ class VoxelChoices:
     @classmethod
     def of_fit(cls, fit: EncoderFit) -> VoxelChoices:
         """The choices of a fit."""
-        best = fit.best_layer[None]
-        cv_r, cv_r2 = (np.take_along_axis(scores, best, axis=0)[0] for scores in (fit.cv_r, fit.cv_r2))
-        return cls(fit.layers, fit.best_layer, fit.alpha, cv_r, cv_r2)
+        alpha = np.take_along_axis(fit.alpha, fit.best_layer[None], axis=0)[0]
+        return cls(fit.layers, fit.best_layer, alpha, fit.selected_r, fit.selected_r2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ..structures import BoolArray, Features, FloatArray, IntArray
+from ..structures import Features, FloatArray, IntArray, RoiSet
+from .banded import N_DRAWS, candidate_shares, fit_banded
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
-from .kernels import decompose, linear_kernel
-from .resolvents import Decomposition
-from .ridge import DEFAULT_ALPHAS, RidgeScores, choose_alpha
+from .layerwise import fit_layerwise
+from .ridge import DEFAULT_ALPHAS
+from .selection import BANDED, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
+from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
 
 N_VOXELS_BATCH = 4096
 
@@ -29,56 +30,45 @@ class EncoderFit:
     weights : one entry a layer that some voxel uses
     intercept : (n_voxels,)
     layers : names of all candidate layers
-    best_layer : (n_voxels,) position in ``layers`` of the layer with the highest cross-validated R2
-    alpha : (n_voxels,) of the best layer
-    cv_r, cv_r2 : (n_layers, n_voxels) cross-validated inside the training set
+    selection : a sentence on how layers were chosen
+    layer_weights : (n_layers, n_voxels) share of each layer's prediction, 1 or 0 where a voxel has one
+        layer; with banded ridge, of its scaled kernel
+    best_layer : (n_voxels,) position in ``layers`` of the layer in use; of joint layers, of the one with
+        the largest part of the explained variance
+    alpha : (n_layers, n_voxels) penalty of each layer in use, for its kernel scaled to a mean eigenvalue
+        of 1; not-a-number elsewhere
+    cv_r, cv_r2 : (n_layers, n_voxels) of each layer alone, cross-validated inside the training set
+    selected_r, selected_r2 : (n_voxels,) of the layers as selected, cross-validated inside the training
+        set, the layers chosen without the trials predicted
+    variance_split : (n_layers, n_voxels) parts that add up to ``selected_r2``; None for one layer a voxel
     training_rows : (n_training,) rows of the features that were shown in training, ascending
-    out_of_fold : (n_training, n_voxels) prediction of those stimuli by an encoder fitted without their
-        fold (alpha and layer were chosen with it)
-    n_alphas_at_edge : how many voxels' alpha, in their best layer, is the grid's first or last
+    out_of_fold : (n_training, n_voxels) the predictions of those stimuli that ``selected_r2`` scores;
+        penalties, unlike layers, were chosen by all folds
+    grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
     """
 
     weights: tuple[LayerWeights, ...]
     intercept: FloatArray
     layers: tuple[str, ...]
+    selection: str
+    layer_weights: FloatArray
     best_layer: IntArray
     alpha: NDArray[np.float64]
     cv_r: FloatArray
     cv_r2: FloatArray
+    selected_r: FloatArray
+    selected_r2: FloatArray
+    variance_split: FloatArray | None
     training_rows: IntArray
     out_of_fold: FloatArray
-    n_alphas_at_edge: int
+    grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
 
-
-@dataclass(frozen=True)
-class _Best:
-    """What is kept of each voxel's best layer so far; columns are replaced when a better one comes.
-
-    Attributes
-    ----------
-    layer, alpha, r2, at_edge : (n_voxels,)
-    dual, out_of_fold : (n_trials, n_voxels)
-    """
-
-    layer: IntArray
-    alpha: NDArray[np.float64]
-    r2: NDArray[np.float64]
-    at_edge: BoolArray
-    dual: FloatArray
-    out_of_fold: FloatArray
-
-    @classmethod
-    def none_yet(cls, shape: tuple[int, int]) -> _Best:
-        return cls(
-            layer=np.zeros(shape[1], dtype=np.int64),
-            alpha=np.zeros(shape[1]),
-            r2=np.full(shape[1], -np.inf),
-            at_edge=np.zeros(shape[1], dtype=bool),
-            dual=np.empty(shape, dtype=np.float32),
-            out_of_fold=np.empty(shape, dtype=np.float32),
-        )
+    @property
+    def n_alphas_at_edge(self) -> int:
+        """How many penalties in use lie at the grid's ends."""
+        return sum(edge.n_first + edge.n_last for edge in self.grid_edges)
 
 
 def fit_encoder(
@@ -90,19 +80,34 @@ def fit_encoder(
     alphas: tuple[float, ...] = DEFAULT_ALPHAS,
     progress: Callable[[str], None] | None = None,
     n_voxels_batch: int = N_VOXELS_BATCH,
+    *,
+    selection: str = VOXEL,
+    rois: Sequence[RoiSet] = (),
+    search: str = "window",
+    dtype: torch.dtype = torch.float32,
+    allocate: Allocate = in_memory,
+    rng: np.random.Generator | None = None,
+    n_draws: int = N_DRAWS,
 ) -> EncoderFit:
-    """Ridge from every layer; penalty and layer per voxel by cross-validated R2 inside the training set.
+    """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
     Parameters
     ----------
     features : of the training stimuli, and maybe others, whose rows are not read
     values : (n_trials, n_voxels) training responses
     stimulus_index : (n_trials,) row of ``features`` shown in each trial
-    folds : partition of the trials
-    device : where to compute, in float64
+    folds : partition of the trials; a stimulus is in one fold
+    device : where to compute
     alphas : grid of penalties
-    progress : called with each layer's name once it is done, if given
+    progress : called with a word on each step that is done, if given
     n_voxels_batch : voxels computed together
+    selection : ``voxel``, ``roi``, ``stacking`` or ``banded``
+    rois : regions that share a layer, for ``roi``
+    search : ``window``, ``exact`` or ``gcv``, see ``ridge.choose_alpha``
+    dtype : float32 or float64, what to compute in
+    allocate : makes the arrays that grow with layers or voxels, by their shape
+    rng : draws the candidates of ``banded``, which needs it
+    n_draws : how many, beside each layer alone and all equally
 
     Raises
     ------
@@ -110,75 +115,71 @@ def fit_encoder(
 
     Notes
     -----
-    METHODS, "Ridge" and "What an encoder stores". Beside the responses, two arrays of their size in
-    float32 are held whatever the number of layers, and a few of a batch's size in float64.
+    METHODS, "Ridge" and "What an encoder stores". Test stimuli take no part in anything here.
     """
     rows, index = np.unique(stimulus_index, return_inverse=True)
-    best = _Best.none_yet(values.shape)
-    cv_r, cv_r2 = np.empty((2, len(features.layers), values.shape[1]), dtype=np.float32)
-    for number, layer in enumerate(features.layers):
-        decomposition = decompose(linear_kernel(layer.values, rows, device), index)
-        for start in range(0, values.shape[1], n_voxels_batch):
-            batch = slice(start, min(start + n_voxels_batch, values.shape[1]))
-            Y = torch.from_numpy(values[:, batch])  # (n, n_batch)
-            scores = choose_alpha(decomposition, Y, folds, alphas)
-            cv_r[number, batch], cv_r2[number, batch] = scores.r.cpu().numpy(), scores.r2.cpu().numpy()
-            _keep_better(best, number, batch.start, decomposition, Y, scores)
-        if progress is not None:
-            progress(layer.name)
-    weights, intercept = _primal(features, rows, best, values.mean(axis=0, dtype=np.float64), index)
+    training = TrainingSet(
+        layers=tuple(layer.name for layer in features.layers),
+        kernels=layer_kernels(features.layers, rows, device, allocate),
+        index=index,
+        values=values,
+        folds=folds,
+        penalties=PenaltySearch(alphas, search, device, dtype, n_voxels_batch),
+    )
+    if selection == BANDED:
+        if rng is None:
+            raise ValueError("banded ridge draws candidates: give a generator")
+        found = fit_banded(training, candidate_shares(len(training.layers), n_draws, rng), allocate, progress)
+    else:
+        members = regions(rois, values.shape[1])
+        found = fit_layerwise(training, selection, members, allocate, progress)
+    weights, intercept = _primal(features, rows, training, found)
+    selected_r2, selected_r = explained(values, found.out_of_fold)
     first = np.unique(index, return_index=True)[1]
     return EncoderFit(
         weights=weights,
         intercept=intercept,
-        layers=tuple(layer.name for layer in features.layers),
-        best_layer=best.layer,
-        alpha=best.alpha,
-        cv_r=cv_r,
-        cv_r2=cv_r2,
+        layers=training.layers,
+        selection=SENTENCES[selection],
+        layer_weights=found.layer_weights,
+        best_layer=_best_layer(found),
+        alpha=found.alpha,
+        cv_r=found.cv_r,
+        cv_r2=found.cv_r2,
+        selected_r=selected_r,
+        selected_r2=selected_r2,
+        variance_split=found.variance_split,
         training_rows=rows,
-        out_of_fold=best.out_of_fold[first],
-        n_alphas_at_edge=int(best.at_edge.sum()),
+        out_of_fold=found.out_of_fold[first],
+        grid_edges=found.edges,
         alphas=alphas,
     )
 
 
-def _keep_better(
-    best: _Best,
-    layer: int,
-    start: int,
-    decomposition: Decomposition,
-    Y: Tensor,
-    scores: RidgeScores,
-) -> None:
-    """Replace the columns of the batch's voxels that this layer predicts better than those before."""
-    r2 = scores.r2.cpu().numpy()
-    better = np.flatnonzero(r2 > best.r2[start : start + len(r2)])
-    if len(better) == 0:
-        return
-    columns = torch.from_numpy(better).to(Y.device)
-    alpha, voxels = scores.alpha[columns], better + start
-    dual = scores.dual[:, columns] / decomposition.scale
-    best.layer[voxels], best.r2[voxels] = layer, r2[better]
-    best.alpha[voxels] = alpha.cpu().numpy()
-    best.at_edge[voxels] = (scores.edge[columns] != 0).cpu().numpy()
-    best.dual[:, voxels] = dual.cpu().numpy()
-    best.out_of_fold[:, voxels] = scores.out_of_fold[:, columns].cpu().numpy()
+def _best_layer(found: Selected) -> IntArray:
+    """The layer in use; of several, the one with the largest part; where none is used, the best alone."""
+    parts = found.layer_weights if found.variance_split is None else found.variance_split
+    parts = np.where(found.layer_weights > 0, parts, -np.inf)
+    unused = (found.layer_weights == 0).all(axis=0)
+    best: IntArray = np.where(unused, found.cv_r2.argmax(axis=0), parts.argmax(axis=0))
+    return best
 
 
 def _primal(
-    features: Features, rows: IntArray, best: _Best, mean: NDArray[np.float64], index: IntArray
+    features: Features, rows: IntArray, training: TrainingSet, found: Selected
 ) -> tuple[tuple[LayerWeights, ...], FloatArray]:
-    """Weights of every layer for the voxels that chose it, and the intercepts (v,)."""
+    """Weights of every layer for the voxels that use it, and the intercepts (v,)."""
     weights: list[LayerWeights] = []
-    intercept = mean.copy()
+    index = training.index
+    intercept = training.values.mean(axis=0, dtype=np.float64)
     shown = np.bincount(index) / len(index)
     for number, layer in enumerate(features.layers):
-        voxels = np.flatnonzero(best.layer == number)
+        voxels = np.flatnonzero(found.layer_weights[number] > 0)
         if len(voxels) == 0:
             continue
+        of_trials = found.dual[number if len(found.dual) > 1 else 0][:, voxels]
         dual = np.zeros((len(rows), len(voxels)), dtype=np.float32)
-        np.add.at(dual, index, best.dual[:, voxels])  # (n_training, v_l)
+        np.add.at(dual, index, of_trials * found.factor[number, voxels])  # (n_training, v_l)
         entry, offset = layer_weights(layer, rows, dual, shown, voxels)
         weights.append(entry)
         intercept[voxels] -= offset

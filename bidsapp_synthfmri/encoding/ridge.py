@@ -87,10 +87,23 @@ def choose_alpha(
     -------
     RidgeScores on ``Y``'s device, in the decomposition's type
     """
-    solver = FoldSolver(decomposition, folds, alphas)
-    most = max(1, batch_bytes // (_ARRAYS_A_BATCH * len(Y) * decomposition.dtype.itemsize))
+    return choose_alphas(FoldSolver(decomposition, folds, alphas), Y, search, batch_bytes)
+
+
+def choose_alphas(
+    solver: FoldSolver, Y: Tensor, search: str = "window", batch_bytes: int = BATCH_BYTES
+) -> RidgeScores:
+    """``choose_alpha`` for more and more voxels, what the kernel's penalties need being computed once.
+
+    Parameters
+    ----------
+    solver : of n rows, their folds, and the grid
+    Y, search, batch_bytes : as of ``choose_alpha``
+    """
+    dtype = solver.decomposition.dtype
+    most = max(1, batch_bytes // (_ARRAYS_A_BATCH * len(Y) * dtype.itemsize))
     n_batches = max(1, -(-Y.shape[1] // most))
-    scores = RidgeScores.empty(Y, decomposition.dtype)
+    scores = RidgeScores.empty(Y, dtype)
     for voxels in np.array_split(np.arange(Y.shape[1]), n_batches):
         batch = slice(int(voxels[0]), int(voxels[-1]) + 1) if len(voxels) else slice(0)
         scores.put(batch, _batch_scores(solver, Y[:, batch], search))

@@ -34,6 +34,22 @@ _WEIGHTS = {
     "imagenet": "weights trained on ImageNet",
     "random": "random, untrained weights",
 }
+_RIDGE = "For each voxel a linear kernel ridge regression predicted responses from"
+_SELECTIONS = {
+    "voxel": f"{_RIDGE} one layer; penalty and layer were chosen in each voxel by cross-validation inside the"
+    " training set.",
+    "roi": f"{_RIDGE} one layer; the penalty was chosen in each voxel, and the layer in each region by its"
+    " voxels’ mean R², by cross-validation inside the training set.",
+    "stacking": f"{_RIDGE} each layer, its penalty chosen by cross-validation inside the training set; the"
+    " layers’ predictions were stacked with non-negative weights that sum to at most 1 (Breiman 1996),"
+    " fitted to the out-of-fold predictions of the training set. The explained variance was split between"
+    " layers by the product measure.",
+    "banded": "For each voxel a banded ridge regression (Nunez-Elizalde et al. 2019) predicted responses from"
+    " all layers together, with a penalty for each; they were chosen by random search (Dupré la Tour et al."
+    " 2022) and cross-validation inside the training set. The explained variance was split between layers by"
+    " the product measure.",
+}
+_SELECTION_CITED = {"stacking": ("breiman1996",), "banded": ("nunezelizalde2019", "duprelatour2022")}
 _ALWAYS_CITED = ("delavari2025", "benjamini1995", "gorgolewski2016", "gorgolewski2017")
 
 
@@ -68,6 +84,7 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
 def references(summary: Json) -> tuple[str, ...]:
     """What to cite, in plain text, by author."""
     wanted = [*_ALWAYS_CITED, *_CITED.get(str(summary.get("responses", "")), ())]
+    wanted += _SELECTION_CITED.get(str(summary.get("layer_selection", "")), ())
     chosen = chosen_of(summary)
     if chosen is not None and not chosen.n_candidates and "kay2013" in wanted:
         wanted.remove("kay2013")
@@ -164,8 +181,7 @@ def _encoder(summary: Json) -> str:
             f" {summary.get('backbone')} as provided by torchvision, with"
             f" {_WEIGHTS.get(weights, 'weights from a file')}.",
             _sentence("Images were prepared as follows", summary.get("preprocessing"), colon=True),
-            "For each voxel a linear kernel ridge regression predicted responses from one layer; penalty and"
-            " layer were chosen in each voxel by cross-validation inside the training set.",
+            _SELECTIONS.get(str(summary.get("layer_selection")), _SELECTIONS["voxel"]),
             _sentence("Cross-validation used", summary.get("folds")),
             _sentence("Held out as the test set were", summary.get("test_rule")),
             f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"

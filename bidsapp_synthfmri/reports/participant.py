@@ -8,7 +8,7 @@ from .estimation import chosen_of
 from .estimation_figure import estimation_figure
 from .estimation_tables import dropped_table, estimation_tables
 from .estimation_words import estimation_words
-from .layer_figure import CV_R, CV_R2, SHARE, layer_figure, layer_scores
+from .layer_figure import CV_R, CV_R2, SHARE, SPLIT, WEIGHT, layer_figure, layer_scores
 from .methods_text import participant_methods, references
 from .page import Page, render
 from .provenance import (
@@ -39,12 +39,13 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
     summary = results.summary
     layers = [str(layer) for layer in summary.get("layers", [])]
     rows = accounting_figure(results.accounting)
-    by_layer = layer_figure(results.encoding, layers)
+    by_layer = layer_figure(results.encoding, layers, str(summary.get("layer_selection", "")))
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     chosen = chosen_of(summary)
     choices = None if chosen is None else estimation_figure(chosen)
     layer_tables = [
-        layer_table(layer_scores(results.encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE)
+        layer_table(layer_scores(results.encoding, metric, layers))
+        for metric in (CV_R, CV_R2, SHARE, SPLIT, WEIGHT)
     ]
     html = render(
         "participant.html.j2",

@@ -64,6 +64,7 @@ def provenance_facts(summary: Json) -> tuple[Fact, ...]:
     known = (
         ("Network", summary.get("backbone")),
         ("Layers", listed(layers) if layers else None),
+        ("Layers chosen", summary.get("layers_chosen")),
         ("Weights", summary.get("weights")),
         ("SHA-256 of the weights", summary.get("weights_sha256")),
         ("Image preprocessing", summary.get("preprocessing")),

@@ -18,7 +18,7 @@ from .estimates import (
     roi_name,
     rois_of,
 )
-from .layer_figure import CV_R, CV_R2, SHARE, TEST_R, LayerScores
+from .layer_figure import CV_R, CV_R2, SHARE, SPLIT, TEST_R, WEIGHT, LayerScores, layer_name
 from .numbers import (
     MISSING,
     correlation,
@@ -39,7 +39,10 @@ _SHORT_ROW_NAMES = {
     estimates.NOISE_MATCHED: "Noise-matched synthetic with real",
 }
 _SCORE_NAMES = {TEST_R: "Correlation with single test responses"}
-_LAYER_NAMES = {"best": "best layer per voxel"}
+_LAYER_NAMES = {"best": "layers as selected"}
+_SELECTED_NOTE = (
+    "As selected: the layers that the encoder uses, chosen for each part of the training set by the rest."
+)
 _RELIABILITY_COLUMNS = {
     "r": "Reliability of one response (r)",
     "split_half": "The same from split halves",
@@ -147,22 +150,32 @@ def layer_table(scores: LayerScores) -> Table | None:
     """One metric by ROI and layer."""
     if not scores.known:
         return None
-    text = percent if scores.metric == SHARE else correlation
+    text = percent if scores.metric in (SHARE, SPLIT) else correlation
     titles = {
         CV_R: "Cross-validated correlation (Pearson r), mean over voxels",
         CV_R2: "Cross-validated coefficient of determination (R²), mean over voxels",
-        SHARE: "Share of the region's voxels whose best layer this is",
+        SHARE: "Share of the region's voxels whose layer this is",
+        WEIGHT: "Weight of each layer in the joint model, mean over voxels",
+        SPLIT: "Part of the variance of single responses that each layer explains, mean over voxels",
+    }
+    notes = {
+        CV_R: _SELECTED_NOTE,
+        CV_R2: _SELECTED_NOTE,
+        SPLIT: "Product measure: the parts add up to R² of the layers as selected.",
     }
     rows = [
         (roi_name(roi), *(text(value) for value in values))
         for roi, values in zip(scores.rois, scores.values, strict=True)
     ]
-    return Table(titles.get(scores.metric, scores.metric), ("Region", *scores.layers), tuple(rows))
+    columns = ("Region", *map(layer_name, scores.layers))
+    return Table(
+        titles.get(scores.metric, scores.metric), columns, tuple(rows), note=notes.get(scores.metric, "")
+    )
 
 
 def other_encoding_table(encoding: pd.DataFrame) -> Table | None:
     """The encoder's scores that are not by layer, a column a score."""
-    chosen = encoding[~encoding["metric"].isin([CV_R, CV_R2, SHARE])]
+    chosen = encoding[~encoding["metric"].isin([CV_R, CV_R2, SHARE, WEIGHT, SPLIT])]
     if chosen.empty:
         return None
     named = [_score_name(*pair) for pair in zip(chosen["metric"], chosen["layer"], strict=True)]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..encoding.fit import N_VOXELS_BATCH
+from ..encoding.selection import BANDED, ROI, STACKING, VOXEL
 from ..errors import MemoryExceededError
+from .streaming import stays_in_memory
 
 _MEMINFO = Path("/proc/meminfo")
 _LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -27,17 +29,36 @@ def available_bytes(meminfo: Path = _MEMINFO, limit: Path = _LIMIT, used: Path =
     return min(left) if left else None
 
 
-def fit_bytes(n_trials: int, n_voxels: int, units: Sequence[int]) -> int:
+def fit_bytes(
+    n_trials: int,
+    n_voxels: int,
+    units: Sequence[int],
+    selection: str = VOXEL,
+    available: int | None = None,
+) -> int:
     """Memory that fitting an encoder takes beside the responses, roughly.
 
-    Two arrays like the responses, kernels in float64, a batch's arrays in float64, and weights in
-    half precision with the voxels spread evenly over the layers.
+    Every layer's kernel in float32, arrays like the responses, one kernel's decomposition in float64, a
+    batch's arrays in float64, and weights in half precision: with one layer a voxel those of voxels
+    spread evenly over the layers, jointly those of every layer for every voxel.
+
+    Parameters
+    ----------
+    n_trials, n_voxels : of the training responses
+    units : of each layer
+    selection : ``voxel``, ``roi``, ``stacking`` or ``banded``
+    available : bytes of memory; arrays that would take over a quarter of it go to a file and are not counted
     """
-    arrays = 2 * 4 * n_trials * n_voxels
-    kernels = _KERNELS * 8 * n_trials**2
+    n_layers, responses = len(units), 4 * n_trials * n_voxels
+    arrays = [4 * n_layers * n_trials**2, responses]
+    arrays += {ROI: [n_layers * responses], STACKING: 2 * [n_layers * responses]}.get(selection, [responses])
+    kept = sum(n_bytes for n_bytes in arrays if stays_in_memory(n_bytes, available))
+    decomposition = _KERNELS * 8 * n_trials**2
     batch = _ARRAYS_A_BATCH * 8 * n_trials * min(n_voxels, N_VOXELS_BATCH)
-    weights = 2 * n_voxels * sum(units) // max(len(units), 1)
-    return arrays + kernels + batch + weights
+    weights = 2 * n_voxels * sum(units)
+    if selection not in (STACKING, BANDED):
+        weights //= max(n_layers, 1)
+    return kept + decomposition + batch + weights
 
 
 def require_memory(needed: int, available: int | None, what: str) -> None:

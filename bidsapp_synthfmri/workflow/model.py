@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from ..encoding import (
     TrainingData,
     VoxelChoices,
     fit_encoder,
-    grid_edges,
     make_folds,
     model_card,
 )
@@ -27,14 +27,12 @@ from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
 from .console import LOGGER
+from .memory import available_bytes
 from .runtime import dataset_description, generator, software
+from .streaming import allocate
 
 _BATCH = 32
-_SELECTIONS = {
-    "voxel": "per voxel, the layer with the highest cross-validated R2 inside the training set",
-    "roi": "per ROI, the layer with the highest mean cross-validated R2 inside the training set",
-    "joint": "all layers together, their weights chosen per voxel inside the training set",
-}
+_SCRATCH = "encoder"
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,22 @@ def fit_model(
         features.rows_of(responses.trials.stimuli)[responses.trials.stimulus_index[~held_out.is_test]],
         folds,
         backbone.device,
-        progress=lambda layer: LOGGER.debug("fitted %s", layer),
+        progress=lambda step: LOGGER.debug("fitted %s", step),
+        selection=selection_of(config),
+        rois=responses.voxels.roi_sets(),
+        search=config.penalty_search,
+        allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
+        rng=generator(config, files.participant, "candidates"),
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
+
+
+def selection_of(config: RunConfig) -> str:
+    """How layers are chosen, as ``encoding.selection`` names it."""
+    return config.joint_model if config.layer_selection == "joint" else config.layer_selection
 
 
 def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
@@ -155,9 +163,9 @@ def _card(
             penalty_search=config.penalty_search,
             alphas=fit.alphas,
             layer_selection=config.layer_selection,
-            sentence=_SELECTIONS[config.layer_selection],
+            sentence=fit.selection,
             joint_model=config.joint_model if joint else None,
-            grid_edges=grid_edges(choices, fit.alphas),
+            grid_edges=fit.grid_edges,
         ),
         choices=choices,
         voxels=responses.voxels,

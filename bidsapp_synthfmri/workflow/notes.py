@@ -1,7 +1,10 @@
-"""Sentences on the volumes and voxels that the user's thresholds left out."""
+"""Sentences on what thresholds left out, and on penalties at the edge of their grid."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..encoding.selection import GridEdge
 from ..structures import ALL_VOXELS
 from .inputs import ParticipantInputs
 from .selection import Measured
@@ -45,3 +48,20 @@ def selection_notes(measured: Measured, min_ncsnr: float | None) -> list[str]:
     if emptied:
         notes.append(f"No voxel is left in {', '.join(emptied)}, which therefore has no scores.")
     return notes
+
+
+def grid_edge_notes(edges: Sequence[GridEdge], alphas: Sequence[float]) -> list[str]:
+    """Which layers' penalties are the grid's first or last, and in how many voxels; nothing where none is."""
+    found = [edge for edge in edges if edge.n_first or edge.n_last]
+    if not found:
+        return []
+    by_layer = "; ".join(f"{edge.name}: {_at_ends(edge)} of {edge.n_used} voxels" for edge in found)
+    return [
+        f"Ridge penalties at the edge of their grid ({min(alphas):g} to {max(alphas):g}): {by_layer}. At the"
+        " largest, nothing predicts the voxel, as a rule; at the smallest, a smaller one might do better."
+    ]
+
+
+def _at_ends(edge: GridEdge) -> str:
+    ends = (("largest", edge.n_last), ("smallest", edge.n_first))
+    return ", ".join(f"the {end} in {n}" for end, n in ends if n)

@@ -29,7 +29,7 @@ from .console import LOGGER, Stopwatch
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
 from .memory import available_bytes, fit_bytes, require_memory
-from .model import FittedModel, fit_model, synthesise_set
+from .model import FittedModel, fit_model, selection_of, synthesise_set
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -151,8 +151,10 @@ def _read(
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
     _report_inputs(participant, inputs, held_out)
-    needed = fit_bytes(int((~held_out.is_test).sum()), len(inputs.voxels), units)
-    require_memory(needed, available_bytes(), f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
+    available = available_bytes()
+    n_training = int((~held_out.is_test).sum())
+    needed = fit_bytes(n_training, len(inputs.voxels), units, selection_of(config), available)
+    require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked
 
 

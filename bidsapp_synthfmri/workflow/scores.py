@@ -96,14 +96,26 @@ def _encoding_table(rois: Sequence[RoiSet], fit: EncoderFit, accounting: Account
     for roi in rois:
         n_voxels = int(roi.voxels.sum())
         for number, layer in enumerate(fit.layers):
-            share = float((fit.best_layer[roi.voxels] == number).mean())
-            rows += [
-                (roi.name, layer, "cv_r", _mean(fit.cv_r[number], roi), n_voxels),
-                (roi.name, layer, "cv_r2", _mean(fit.cv_r2[number], roi), n_voxels),
-                (roi.name, layer, "share_of_voxels", share, n_voxels),
-            ]
+            of_layer = _of_layer(fit, number, roi)
+            rows += [(roi.name, layer, metric, value, n_voxels) for metric, value in of_layer.items()]
+        rows += [
+            (roi.name, "selected", "cv_r", _mean(fit.selected_r, roi), n_voxels),
+            (roi.name, "selected", "cv_r2", _mean(fit.selected_r2, roi), n_voxels),
+        ]
         rows.append((roi.name, "best", "test_r", _mean(accounting.voxels.synthetic_real, roi), n_voxels))
     return pd.DataFrame(rows, columns=["roi", "layer", "metric", "value", "n_voxels"])
+
+
+def _of_layer(fit: EncoderFit, layer: int, roi: RoiSet) -> dict[str, float]:
+    """How well a layer predicts a region's voxels, and what they make of it, by metric."""
+    alone = {"cv_r": _mean(fit.cv_r[layer], roi), "cv_r2": _mean(fit.cv_r2[layer], roi)}
+    if fit.variance_split is None:
+        return {**alone, "share_of_voxels": float((fit.best_layer[roi.voxels] == layer).mean())}
+    return {
+        **alone,
+        "layer_weight": _mean(fit.layer_weights[layer], roi),
+        "variance_split": _mean(fit.variance_split[layer], roi),
+    }
 
 
 def _reliability_table(measured: Measured) -> pd.DataFrame:

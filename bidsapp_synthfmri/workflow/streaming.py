@@ -159,21 +159,26 @@ def _leave_memory(run: RunData) -> None:
             values.base.madvise(mmap.MADV_DONTNEED)
 
 
-def allocate(folder: Path, available: int | None, shape: tuple[int, int]) -> FloatArray:
-    """An array of responses: in memory, or where it would take over a quarter of it, in a file mapped to it.
+def stays_in_memory(n_bytes: int, available: int | None) -> bool:
+    """Whether ``allocate`` takes memory for an array of that size."""
+    return available is None or n_bytes < _SHARE_OF_MEMORY * available
+
+
+def allocate(folder: Path, available: int | None, shape: tuple[int, ...]) -> FloatArray:
+    """An array in memory, or where it would take over a quarter of it, in a file mapped to it.
 
     Parameters
     ----------
     folder : in which the file is made; it loses its name at once, and its room on disk when forgotten
     available : bytes of memory; None where that is not known
-    shape : trials and voxels
+    shape : of the array, in float32; trials and voxels of responses
 
     Raises
     ------
     OutputUnwritableError : ``folder`` cannot be made or written, or has too little room
     """
     n_bytes = 4 * int(np.prod(shape))
-    if available is None or n_bytes < _SHARE_OF_MEMORY * available:
+    if stays_in_memory(n_bytes, available):
         return np.empty(shape, dtype=np.float32)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +188,7 @@ def allocate(folder: Path, available: int | None, shape: tuple[int, int]) -> Flo
             return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
     except OSError as error:
         raise OutputUnwritableError(
-            f"{n_bytes / _GB:.1f} GB of responses cannot be kept in {folder} ({error.strerror})",
+            f"{n_bytes / _GB:.1f} GB of arrays cannot be kept in {folder} ({error.strerror})",
             "Name a folder with room with --work-dir, or fewer voxels with --roi",
         ) from error
 

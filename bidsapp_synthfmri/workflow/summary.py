@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
 from .chosen import estimation_facts
 from .inputs import ParticipantInputs
-from .model import FittedModel
-from .notes import censoring_notes, selection_notes
+from .model import FittedModel, selection_of
+from .notes import censoring_notes, grid_edge_notes, selection_notes
 from .runtime import software
 from .scores import Evaluation
 from .selection import Measured
@@ -71,7 +71,10 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "seed": config.random_seed,
         "configuration_hash": config.content_hash(),
         "folds": model.folds.description,
+        "layer_selection": selection_of(config),
+        "layers_chosen": model.fit.selection,
         "alphas_at_edge": model.fit.n_alphas_at_edge,
+        "grid_edges": [asdict(edge) for edge in model.fit.grid_edges],
         "extra_sets": {images.name: len(images) for images in inputs.extra},
         "notes": _notes(config, computed),
         "elapsed": elapsed,
@@ -140,9 +143,4 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
     n_sessions = computed.responses.trials.table["session"].nunique()
     if n_sessions == 1:
         notes.append("There is one session: folds are not over sessions, so scores may share its noise.")
-    if computed.model.fit.n_alphas_at_edge:
-        notes.append(
-            f"{computed.model.fit.n_alphas_at_edge} of {len(computed.responses.voxels)} voxels chose a ridge "
-            "penalty at the edge of the grid, most of them because nothing predicts them."
-        )
-    return notes
+    return notes + grid_edge_notes(computed.model.fit.grid_edges, computed.model.fit.alphas)

@@ -284,7 +284,7 @@ def test_methods_say_when_no_confounds_were_projected_out(participant_results: P
 
 def test_further_scores_of_the_encoder_are_in_words(pages: dict[str, Page]) -> None:
     html = pages["participant"].html
-    assert "Correlation with single test responses, best layer per voxel" in html
+    assert "Correlation with single test responses, layers as selected" in html
     assert "test_r" not in html
 
 

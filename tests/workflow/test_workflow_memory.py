@@ -20,8 +20,22 @@ def test_the_tighter_of_machine_and_cgroup_counts(tmp_path):
 
 def test_bold5000_fits_and_a_whole_brain_does_not_fit_a_laptop():
     alexnet = (193600, 32448, 64896, 43264, 9216, 4096, 4096, 1000)
-    assert fit_bytes(4803, 1685, alexnet) < 2e9
+    assert fit_bytes(4803, 1685, alexnet) < 2.5e9
     assert fit_bytes(4803, 200_000, alexnet) > 8e9
+
+
+def test_joint_layers_take_more_and_what_goes_to_a_file_takes_nothing():
+    units = (9216, 4096, 4096, 1000)
+    sizes = [fit_bytes(2000, 1000, units, kind) for kind in ("voxel", "roi", "stacking", "banded")]
+    response, weights = 4 * 2000 * 1000, 2 * 1000 * sum(units)
+    assert [size - sizes[0] for size in sizes] == [
+        0,
+        3 * response,
+        7 * response + weights * 3 // 4,
+        weights * 3 // 4,
+    ]
+    short = fit_bytes(2000, 1000, units, "stacking", available=4 * 4 * 2000 * 1000)
+    assert short == sizes[2] - 4 * 4 * 2000**2 - 2 * 4 * response - response
 
 
 def test_refusal_gives_both_numbers():

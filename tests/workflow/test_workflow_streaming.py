@@ -241,7 +241,7 @@ def test_responses_larger_than_memory_allows_are_kept_in_a_file_without_a_name(t
 
 
 def test_responses_without_room_are_refused(tmp_path: Path):
-    with pytest.raises(OutputUnwritableError, match="GB of responses cannot be kept"):
+    with pytest.raises(OutputUnwritableError, match="GB of arrays cannot be kept"):
         allocate(tmp_path, 1000, (10**9, 10**6))
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputUnwritableError, match="--work-dir"):
