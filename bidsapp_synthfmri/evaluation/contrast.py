@@ -10,11 +10,9 @@ import numpy as np
 from ..structures import FloatArray, RoiSet
 from .comparison import Comparison, Design, arrange
 from .presentations import Float64Array, require_shape
-from .regions import RegionMeans
-from .statistics import bias_shifted, bootstrap_p, fdr, interval_holding
+from .regions import RegionMeans, voxel_blocks
+from .statistics import bias_shifted, bootstrap_p, fdr, holding_interval
 from .voxelwise import voxel_rows
-
-_ARRAYS_PER_BLOCK = 12
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,10 @@ def contrast(
     Notes
     -----
     METHODS, "Synthetic against real": the correlation is the accounting's ``synthetic_real``, over stimuli
-    in every voxel, averaged over a region's voxels. Both models meet the same trials in every draw, so
-    what makes a stimulus hard for both does not widen the interval of their difference. Intervals are made as
-    the accounting's. A voxel in which a model's predictions do not vary is left out of that model's mean and of
-    the difference. With fewer than three stimuli everything is NaN.
+    in every voxel, averaged over a region's voxels; intervals are made as the accounting's. Both models meet
+    the same trials in every draw, so what makes a stimulus hard for both does not widen the interval of
+    their difference. A voxel in which a model's predictions do not vary is left out of that model's mean
+    and of the difference. With fewer than three stimuli everything is NaN.
     """
     require_shape(other.shape, comparison.prediction.shape, "other model's predictions")
     first, design = arrange(comparison, draws, rng)
@@ -91,9 +89,7 @@ def contrast(
     second, _ = arrange(replace(comparison, prediction=other), 1, rng)
     n_voxels, n_draws = first.prediction.shape[1], len(design.everything.counts)
     means = [RegionMeans(rois, n_voxels, n_draws) for _ in range(3)]
-    block = max(1, memory_bytes // (8 * n_draws * _ARRAYS_PER_BLOCK))
-    for start in range(0, n_voxels, block):
-        voxels = slice(start, min(start + block, n_voxels))
+    for voxels in voxel_blocks(n_voxels, n_draws, memory_bytes):
         one, two = (_synthetic_real(side, design, voxels) for side in (first, second))
         for held, values in zip(means, (one, two, one - two), strict=True):
             held.add(voxels, values)
@@ -109,16 +105,19 @@ def _synthetic_real(comparison: Comparison, design: Design, voxels: slice) -> Fl
 
 
 def _contrasts(means: Sequence[RegionMeans], rois: Sequence[RoiSet], n_stimuli: int) -> tuple[Contrast, ...]:
-    samples = [held.means() for held in means]  # of each of the three (n_rois, n_draws)
-    shifted = [[bias_shifted(float(draws[0]), draws[1:]) for draws in of_rois] for of_rois in samples]
-    p = [bootstrap_p(draws) for draws in shifted[-1]]
-
-    def score(which: int, roi: int) -> Score:
-        value = float(samples[which][roi, 0])
-        low, high = interval_holding(value, shifted[which][roi])
-        return Score(value, low, high, means[which].n_voxels(roi), n_stimuli)
-
+    rows, p = [], []
+    for number in range(len(rois)):
+        first, second, (difference, shifted) = (_score(*held.of(number), n_stimuli) for held in means)
+        rows.append((first[0], second[0], difference))
+        p.append(bootstrap_p(shifted))
     return tuple(
-        Contrast(roi.name, score(0, number), score(1, number), score(2, number), p[number], float(q))
-        for number, (roi, q) in enumerate(zip(rois, fdr(p), strict=True))
+        Contrast(roi.name, *scores, own_p, float(q))
+        for roi, scores, own_p, q in zip(rois, rows, p, fdr(p), strict=True)
     )
+
+
+def _score(draws: Float64Array, n_voxels: int, n_stimuli: int) -> tuple[Score, Float64Array]:
+    """The sample's own score, and the draws shifted by their bias."""
+    value = float(draws[0])
+    shifted = bias_shifted(value, draws[1:])
+    return Score(value, *holding_interval(value, shifted), n_voxels, n_stimuli), shifted

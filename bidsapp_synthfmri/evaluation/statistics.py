@@ -39,8 +39,8 @@ def percentile_interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, f
     return float(low), float(high)
 
 
-def interval_holding(value: float, draws: ArrayLike) -> tuple[float, float]:
-    """95% percentile interval, widened where need be to hold the value; NaN where nothing is defined."""
+def holding_interval(value: float, draws: ArrayLike) -> tuple[float, float]:
+    """``percentile_interval``, widened where need be to hold the value."""
     low, high = percentile_interval(draws)
     return float(np.minimum(low, value)), float(np.maximum(high, value))
 
