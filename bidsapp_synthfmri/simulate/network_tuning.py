@@ -73,7 +73,7 @@ def network_driven(
 
     Raises
     ------
-    UsageError : no such layer, or a reliability that is none
+    UsageError : no such layer, one that is the same for every image, or a reliability that is none
 
     Notes
     -----
@@ -109,6 +109,8 @@ def _signal(layer: LayerFeatures, n_voxels: int, n_dimensions: int, rng: np.rand
     kernel = linear_kernel(layer.values, np.arange(len(layer.values)), _CPU).numpy()
     variances, components = np.linalg.eigh(kernel)  # ascending
     n_known = int((variances > _NEGLIGIBLE * variances[-1]).sum())
+    if n_known == 0:
+        raise UsageError(f"Layer {layer.name!r} is the same for every image", "Use another, or other images")
     leading = components[:, -min(n_dimensions, n_known) :]
     signal = leading @ rng.standard_normal((leading.shape[1], n_voxels))
     signal -= signal.mean(axis=0)
