@@ -25,6 +25,7 @@ _INCHES_PER_ROI = 0.5
 _APART = 0.14
 _COLUMNS = 3
 _INCHES_PER_ROW = 2.0
+_LEAST_INCHES = 3.0  # for the label of the vertical axis
 _MOST_NAMED = 12  # layers whose names fit below a panel
 
 
@@ -125,7 +126,7 @@ def _draw_layers(trained: LayerScores, untrained: LayerScores) -> str:
     rois = trained.rois[:MOST_ROIS]
     columns = min(_COLUMNS, len(rois))
     rows = math.ceil(len(rois) / columns)
-    drawing = canvas(1.1 + _INCHES_PER_ROW * rows)
+    drawing = canvas(1.1 + max(_INCHES_PER_ROW * rows, _LEAST_INCHES))
     grid = drawing.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     places, step = np.arange(len(trained.layers)), math.ceil(len(trained.layers) / _MOST_NAMED)
     for number, axes in enumerate(grid.flat):
