@@ -137,10 +137,18 @@ ENCODING_COLUMNS = Columns(
                 variance_split="part of R2 of the selected layers that is the layer's, by the product"
                 " measure; the parts add up to cv_r2 of 'selected'",
                 test_r="correlation of predicted and single real responses to test stimuli",
+                untrained_cv_r="cv_r of the untrained control: the same network with random weights",
+                untrained_test_r="test_r of the untrained control",
+                trained_minus_untrained="test_r less untrained_test_r, paired over voxels and test stimuli",
             ),
         ),
         "value": _VALUE,
         "n_voxels": _N_VOXELS,
+        "ci_low": Column("Lower end of the 95% interval, bootstrapped over test stimuli"),
+        "ci_high": Column("Upper end of the 95% interval, bootstrapped over test stimuli"),
+        "p": Column("p value of the difference, two-sided, not corrected"),
+        "p_fdr": _P_FDR,
+        "n_stimuli": Column("Number of test stimuli that the row is computed on"),
     }
 )
 ACCOUNTING_COLUMNS = Columns(

@@ -180,6 +180,8 @@ SUMMARY = OutputFile(
 )
 PAGE = OutputFile(ROOT, ("sub",), "", ".html", "The participant's report")
 ESTIMATION_FIGURE = "estimation"
+CONTROL_FIGURE = "control"
+CONTROL_LAYERS_FIGURE = "controllayers"
 
 GROUP_DECODING = OutputFile(GROUP_FOLDER, (), "decoding_scores", ".tsv", "Decoding of real responses")
 GROUP_CONTRASTS = OutputFile(

@@ -27,13 +27,14 @@ def begin_participant(writer: Writer) -> None:
 
     That is the summary of an earlier run, so that a participant whose files are half old and half new does
     not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
-    what an estimator chose.
+    what an estimator chose, the untrained control.
     """
     writer.withdraw(names.SUMMARY)
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)
-    writer.withdraw(names.figure(names.ESTIMATION_FIGURE))
+    for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
+        writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
         for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
             writer.withdraw(names.of_extra_set(output, name))

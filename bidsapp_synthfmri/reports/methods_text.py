@@ -186,8 +186,24 @@ def _encoder(summary: Json) -> str:
             _sentence("Held out as the test set were", summary.get("test_rule")),
             f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"
             f" {counted(summary.get('n_test_stimuli'), 'image')} for the test.",
+            _control(summary),
         )
         if part
+    )
+
+
+def _control(summary: Json) -> str:
+    """What the trained network was compared with; nothing where it was not."""
+    control = summary.get("untrained_control")
+    if not control:
+        return ""
+    silent = [str(layer) for layer in control.get("silent_layers", [])]
+    without = f", without {listed(silent)}, whose output is the same for all images" if silent else ""
+    return (
+        "As a control, encoders were fitted in the same way to the same layers of the same architecture with"
+        f" random, untrained weights{without}. Correlations of both networks’ predictions with single"
+        " responses to test images were averaged over each region’s voxels; their difference was tested with"
+        " a paired bootstrap over test images, corrected over regions for the false discovery rate."
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..derivatives.results import ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
+from .control import control_table, control_words, controls_of, without_control
+from .control_figure import control_figure, control_layers_figure
 from .estimation import chosen_of
 from .estimation_figure import estimation_figure
 from .estimation_tables import dropped_table, estimation_tables
@@ -39,12 +41,14 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
     summary = results.summary
     layers = [str(layer) for layer in summary.get("layers", [])]
     rows = accounting_figure(results.accounting)
-    by_layer = layer_figure(results.encoding, layers, str(summary.get("layer_selection", "")))
+    controls, encoding = controls_of(results.encoding), without_control(results.encoding)
+    by_layer = layer_figure(encoding, layers, str(summary.get("layer_selection", "")))
+    compared = (control_figure(controls), control_layers_figure(results.encoding, layers))
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     chosen = chosen_of(summary)
     choices = None if chosen is None else estimation_figure(chosen)
     layer_tables = [
-        layer_table(layer_scores(results.encoding, metric, layers))
+        layer_table(layer_scores(encoding, metric, layers))
         for metric in (CV_R, CV_R2, SHARE, SPLIT, WEIGHT)
     ]
     html = render(
@@ -59,7 +63,10 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         accounting_figure=rows,
         accounting_tables=accounting_tables(results.accounting),
         layer_figure=by_layer,
-        encoding_tables=[t for t in (*layer_tables, other_encoding_table(results.encoding)) if t is not None],
+        encoding_tables=[t for t in (*layer_tables, other_encoding_table(encoding)) if t is not None],
+        control_words=control_words(controls, summary) if controls else (),
+        control_figures=[figure for figure in compared if figure is not None],
+        control_table=control_table(controls) if controls else None,
         estimation_words="" if chosen is None else estimation_words(chosen, summary),
         estimation_figure=choices,
         estimation_tables=() if chosen is None else estimation_tables(chosen),
@@ -74,4 +81,6 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         elapsed=elapsed_table(summary),
         command=str(summary.get("command", "")),
     )
-    return Page(html, tuple(figure for figure in (rows, by_layer, choices, reliable) if figure is not None))
+    return Page(
+        html, tuple(figure for figure in (rows, by_layer, *compared, choices, reliable) if figure is not None)
+    )

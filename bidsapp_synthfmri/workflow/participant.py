@@ -26,6 +26,7 @@ from ..reports import Page, participant_page
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
+from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import without_pictures
 from .memory import available_bytes, fit_bytes, require_memory
@@ -80,14 +81,20 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         measured = measure(config, participant, responses)
         if not measured.kept.all():
             responses = responses.take_voxels(measured.kept)
+    # First, because hardly anything of it is kept: nothing of the trained model waits in memory meanwhile.
+    control = _control(config, inputs, responses, held_out, backbone, watch)
     model = _fit(config, inputs, responses, held_out, backbone, watch)
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
             extra.append(synthesise_set(model.encoder, images))
     with watch.step("accounting"):
-        scores = evaluate(config, participant, responses, measured, held_out, model.synthetic, model.fit)
-    return Computed(inputs, responses, measured, held_out, backbone, model, tuple(extra), scores, n_leaked)
+        scores = evaluate(
+            config, participant, responses, measured, held_out, model.synthetic, model.fit, control
+        )
+    return Computed(
+        inputs, responses, measured, held_out, backbone, model, tuple(extra), scores, n_leaked, control
+    )
 
 
 def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
@@ -133,13 +140,31 @@ def _fit(
     held_out: HeldOut,
     backbone: Backbone,
     watch: Stopwatch,
+    kind: str = "",
 ) -> FittedModel:
     """Features and encoder; the features' mapping ends here, before other images need the memory."""
-    with watch.step(f"extracting features of {len(inputs.stimuli)} images"):
+    with watch.step(f"extracting {kind}features of {len(inputs.stimuli)} images"):
         # In one order for all participants, so that those who saw the same images share the cache.
         features = cached_features(backbone, inputs.stimuli.sorted(), config.work_folder / _FEATURE_CACHE)
-    with watch.step("fitting the encoder"):
+    with watch.step(f"fitting the {kind}encoder"):
         return fit_model(config, inputs.files, responses, held_out, features, backbone)
+
+
+def _control(
+    config: RunConfig,
+    inputs: ParticipantInputs,
+    responses: Responses,
+    held_out: HeldOut,
+    backbone: Backbone,
+    watch: Stopwatch,
+) -> Control | None:
+    """What the same network predicts with random weights; None unless it is asked for."""
+    if not config.untrained_control:
+        return None
+    network = untrained(config, backbone)
+    return Control.of(
+        _fit(config, inputs, responses, held_out, network, watch, "untrained "), network, backbone
+    )
 
 
 def _read(

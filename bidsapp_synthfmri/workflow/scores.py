@@ -13,9 +13,11 @@ from ..encoding import EncoderFit
 from ..encoding.split import HeldOut
 from ..evaluation.accounting import Accounting, account
 from ..evaluation.comparison import Comparison
+from ..evaluation.contrast import Contrast, contrast
 from ..evaluation.reliability import Reliability
 from ..structures import FloatArray, Responses, RoiSet, Synthetic
 from ..synthesis.noise import noise_matched
+from .control import Control
 from .runtime import generator
 from .selection import Measured
 
@@ -46,6 +48,7 @@ def evaluate(
     held_out: HeldOut,
     synthetic: Synthetic,
     fit: EncoderFit,
+    control: Control | None = None,
 ) -> Evaluation:
     """The five rows on the test trials and encoding scores, of the voxels kept; reliability of all voxels.
 
@@ -55,13 +58,20 @@ def evaluate(
     responses : of the voxels kept
     measured : of all voxels
     held_out, synthetic, fit : the test set, and what the encoder says of it
+    control : what the same network with random weights says of it; None where that was not asked
     """
     rois = responses.voxels.roi_sets()
     comparison = _comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
     accounting = account(comparison, rois, generator(config, participant, "bootstrap"), BOOTSTRAP_DRAWS)
+    encoding = _encoding_table(rois, fit, accounting)
+    if control is not None:
+        # The accounting's draws, so that the trained network's interval is the same in both tables.
+        rng = generator(config, participant, "bootstrap")
+        contrasts = contrast(comparison, control.prediction, rois, rng, BOOTSTRAP_DRAWS)
+        encoding = _with_control(encoding, rois, control, contrasts)
     return Evaluation(
         accounting=accounting,
-        encoding_table=_encoding_table(rois, fit, accounting),
+        encoding_table=encoding,
         reliability_table=_reliability_table(measured),
     )
 
@@ -116,6 +126,37 @@ def _of_layer(fit: EncoderFit, layer: int, roi: RoiSet) -> dict[str, float]:
         "layer_weight": _mean(fit.layer_weights[layer], roi),
         "variance_split": _mean(fit.variance_split[layer], roi),
     }
+
+
+def _with_control(
+    encoding: pd.DataFrame, rois: Sequence[RoiSet], control: Control, contrasts: Sequence[Contrast]
+) -> pd.DataFrame:
+    """The encoding scores with the control's beside them; test scores gain their intervals."""
+    is_test = encoding["metric"] == "test_r"
+    label = encoding.loc[is_test, "layer"].iloc[0]
+    by_layer = [
+        (roi.name, layer, "untrained_cv_r", _mean(control.cv_r[number], roi), int(roi.voxels.sum()))
+        for roi in rois
+        for number, layer in enumerate(control.layers)
+    ]
+    tested = [
+        (found.roi, label, metric, score.value, score.n_voxels, score.low, score.high, *p, score.n_stimuli)
+        for found in contrasts
+        for metric, score, p in (
+            ("test_r", found.first, (np.nan, np.nan)),
+            ("untrained_test_r", found.second, (np.nan, np.nan)),
+            ("trained_minus_untrained", found.difference, (found.p, found.p_fdr)),
+        )
+    ]
+    columns = [*encoding.columns, "ci_low", "ci_high", "p", "p_fdr", "n_stimuli"]
+    return pd.concat(
+        [
+            encoding[~is_test],
+            pd.DataFrame(by_layer, columns=list(encoding.columns)),
+            pd.DataFrame(tested, columns=columns).astype({"n_stimuli": "Int64"}),
+        ],
+        ignore_index=True,
+    )
 
 
 def _reliability_table(measured: Measured) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
 from .chosen import estimation_facts
+from .control import Control
 from .inputs import ParticipantInputs
 from .model import FittedModel, selection_of
 from .notes import censoring_notes, grid_edge_notes, selection_notes
@@ -32,6 +33,7 @@ class Computed:
     extra: tuple[Synthetic, ...]
     evaluation: Evaluation
     n_leaked: int
+    control: Control | None = None
 
 
 def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
@@ -68,6 +70,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "weights_sha256": computed.backbone.weights_sha256,
         "preprocessing": computed.backbone.preprocessing.sentence,
         "device": str(computed.backbone.device),
+        **({"untrained_control": computed.control.facts} if computed.control else {}),
         "seed": config.random_seed,
         "configuration_hash": config.content_hash(),
         "folds": model.folds.description,
@@ -119,6 +122,7 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
             "The network's weights are random (--weights random): its features are those of an untrained "
             "network, and scores say nothing about features learnt from ImageNet."
         )
+    notes += computed.control.notes if computed.control else []
     if computed.measured.reliability is None:
         notes.append(
             "No stimulus was presented twice: reliability, ceiling and the rows that need repeats are n/a."

@@ -211,8 +211,8 @@ def test_choices_are_those_of_each_voxels_layer(trained, space):
     encoder = Encoder.of_fit(fit, space(N_VOXELS), {})
     assert encoder.layer.tolist() == ["early", "late"] * (N_VOXELS // 2)
     np.testing.assert_array_equal(encoder.cv_r2, fit.selected_r2)
-    np.testing.assert_array_equal(encoder.cv_r[1::2], fit.cv_r[1, 1::2])
-    np.testing.assert_array_equal(encoder.alpha, fit.alpha)
+    np.testing.assert_array_equal(encoder.cv_r, fit.selected_r)
+    np.testing.assert_array_equal(encoder.alpha, fit.alpha[fit.best_layer, np.arange(N_VOXELS)])
 
 
 def test_an_encoder_without_choices_says_so(trained, space):

@@ -82,6 +82,24 @@ def encoding(rois: dict[str, int]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["roi", "layer", "metric", "value", "n_voxels"])
 
 
+def with_control(scores: pd.DataFrame) -> pd.DataFrame:
+    """Encoding scores with the untrained control's: worse everywhere, but in EarlyVis not surely."""
+    by_layer = scores[scores["metric"] == "cv_r"]
+    weaker = by_layer.assign(metric="untrained_cv_r", value=by_layer["value"] * 0.7)
+    records = []
+    for _, row in scores[scores["metric"] == "test_r"].iterrows():
+        gain, q = (0.02, 0.31) if row["roi"] == "EarlyVis" else (0.11, 0.0012)
+        for metric, value, p in (
+            ("test_r", row["value"], np.nan),
+            ("untrained_test_r", row["value"] - gain, np.nan),
+            ("trained_minus_untrained", gain, q),
+        ):
+            interval = {"ci_low": value - 0.04, "ci_high": value + 0.05}
+            records.append({**row, "metric": metric, "value": value, **interval, "p": p, "p_fdr": p})
+    tested = pd.DataFrame(records).assign(n_stimuli=113)
+    return pd.concat([scores[scores["metric"] != "test_r"], weaker, tested], ignore_index=True)
+
+
 def reliability(rois: dict[str, int], repeats: bool = True) -> pd.DataFrame:
     """Reliability by ROI; n/a without repeats."""
     records = []
@@ -283,6 +301,20 @@ def participant_results() -> ParticipantResults:
 def participant_without_repeats() -> ParticipantResults:
     """One ROI set and no image shown twice."""
     return make_participant({"all": 800}, repeats=False)
+
+
+@pytest.fixture(scope="session")
+def controlled() -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Adds the untrained control's scores to encoding scores."""
+    return with_control
+
+
+@pytest.fixture(scope="session")
+def participant_with_control(participant_results: ParticipantResults) -> ParticipantResults:
+    """The same with the untrained control."""
+    facts = {"layers": list(LAYERS), "silent_layers": [], "weights": "random seed 7"}
+    summary = participant_results.summary | {"weights": "imagenet", "notes": [], "untrained_control": facts}
+    return replace(participant_results, encoding=with_control(participant_results.encoding), summary=summary)
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,7 @@ def _parsed(page: Page) -> _Checked:
 def pages(
     participant_results: ParticipantResults,
     participant_without_repeats: ParticipantResults,
+    participant_with_control: ParticipantResults,
     group_results: GroupResults,
     group_skipped: GroupResults,
     maps_of: Callable[..., ReliabilityMaps],
@@ -90,13 +91,14 @@ def pages(
         "without repeats": participant_page(
             participant_without_repeats, maps_of({"PPA": 800}, repeats=False)
         ),
+        "with control": participant_page(participant_with_control),
         "group": group_page(group_results),
         "skipped": group_page(group_skipped),
         "failure": failure_page("01", "bold.nii.gz is truncated", "Fetch it again", "logs/crash-01.txt"),
     }
 
 
-NAMES = ["participant", "with maps", "without repeats", "group", "skipped", "failure"]
+NAMES = ["participant", "with maps", "without repeats", "with control", "group", "skipped", "failure"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,6 +126,7 @@ def test_identifiers_are_unique_and_references_resolve(pages: dict[str, Page], n
         ("participant", ["accounting", "layers"]),
         ("with maps", ["accounting", "layers", "reliability"]),
         ("without repeats", ["accounting", "layers"]),
+        ("with control", ["accounting", "layers", "control", "controllayers"]),
         ("group", ["decoding", "learning", "confusion"]),
         ("skipped", []),
         ("failure", []),
