@@ -12,8 +12,9 @@ from ..structures import RoiSet
 from .comparison import Comparison, Design, arrange
 from .patterns import pair_presentations, pattern_scores
 from .presentations import Float64Array
+from .regions import RegionMeans, voxel_blocks
 from .rows import ROWS, VoxelwiseAccounting, expected_rows
-from .statistics import bias_shifted, bootstrap_p, fdr, percentile_interval
+from .statistics import bias_shifted, bootstrap_p, fdr, holding_interval
 from .voxelwise import LEAST_STIMULI, voxel_rows
 
 LEVELS = ("voxel", "pattern", "pattern_centred")
@@ -32,7 +33,6 @@ COLUMNS = (
 )
 _DIFFERENCE = "synthetic_minus_real"
 _OF_REPEATS = ("real_real", "mean_real_real", "ceiling", _DIFFERENCE)
-_ARRAYS_PER_BLOCK = 20
 
 
 @dataclass(frozen=True)
@@ -114,28 +114,21 @@ def _voxel_level(
 ) -> tuple[VoxelwiseAccounting, dict[tuple[str, str, str], _Score]]:
     n_voxels = comparison.prediction.shape[1]
     n_draws = len(design.everything.counts)
-    membership = np.array([roi.voxels for roi in rois], dtype=np.float64).reshape(len(rois), n_voxels)
-    block = max(1, memory_bytes // (8 * n_draws * _ARRAYS_PER_BLOCK))
     point = {row: np.full(n_voxels, np.nan) for row in ROWS}
-    sums = {row: np.zeros((n_draws, len(rois))) for row in ROWS}
-    defined = {row: np.zeros((n_draws, len(rois))) for row in ROWS}
-    for start in range(0, n_voxels, block):
-        voxels = slice(start, min(start + block, n_voxels))
+    means = {row: RegionMeans(rois, n_voxels, n_draws) for row in ROWS}
+    for voxels in voxel_blocks(n_voxels, n_draws, memory_bytes):
         for row, values in voxel_rows(comparison, design, voxels):
             point[row][voxels] = values[0]
-            finite = np.isfinite(values) & np.isfinite(values[0])
-            sums[row] += np.where(finite, values, 0.0) @ membership[:, voxels].T
-            defined[row] += finite @ membership[:, voxels].T
+            means[row].add(voxels, values)
     voxelwise = VoxelwiseAccounting(**{row: values.astype(np.float32) for row, values in point.items()})
     expected = _expected(comparison, design, point["synthetic_real"])
     scores = {}
     for number, roi in enumerate(rois):
         for row in ROWS:
-            count = defined[row][:, number]
-            mean = np.divide(sums[row][:, number], count, out=np.full(n_draws, np.nan), where=count > 0)
+            mean, n_defined = means[row].of(number)
             within = expected[row][roi.voxels & np.isfinite(point[row])]
             scores[roi.name, "voxel", row] = _Score(
-                mean, int(count[0]), _stimuli_of(row, design), float(within.mean()) if within.size else np.nan
+                mean, n_defined, _stimuli_of(row, design), float(within.mean()) if within.size else np.nan
             )
     return voxelwise, scores
 
@@ -202,9 +195,8 @@ def _table(scores: dict[tuple[str, str, str], _Score]) -> pd.DataFrame:
     for (roi, level, row), score in scores.items():
         value = float(score.draws[0])
         draws = bias_shifted(value, score.draws[1:])
-        low, high = percentile_interval(draws)
+        low, high = holding_interval(value, draws)
         p = bootstrap_p(draws) if row == _DIFFERENCE else np.nan
-        low, high = float(np.minimum(low, value)), float(np.maximum(high, value))
         record = (roi, level, row, value, low, high, score.expected, p, np.nan)
         records.append((*record, score.n_voxels, score.n_stimuli))
     table = pd.DataFrame(records, columns=list(COLUMNS))

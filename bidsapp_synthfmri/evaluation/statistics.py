@@ -39,6 +39,12 @@ def percentile_interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, f
     return float(low), float(high)
 
 
+def holding_interval(value: float, draws: ArrayLike) -> tuple[float, float]:
+    """``percentile_interval``, widened where need be to hold the value."""
+    low, high = percentile_interval(draws)
+    return float(np.minimum(low, value)), float(np.maximum(high, value))
+
+
 def bias_shifted(value: float, draws: ArrayLike) -> Float64Array:
     """Bootstrap draws moved by twice the bias that they show.
 
