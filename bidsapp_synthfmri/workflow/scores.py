@@ -57,7 +57,7 @@ def evaluate(
     held_out, synthetic, fit : the test set, and what the encoder says of it
     """
     rois = responses.voxels.roi_sets()
-    comparison = _comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
+    comparison = held_out_comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
     accounting = account(comparison, rois, generator(config, participant, "bootstrap"), BOOTSTRAP_DRAWS)
     return Evaluation(
         accounting=accounting,
@@ -66,7 +66,7 @@ def evaluate(
     )
 
 
-def _comparison(
+def held_out_comparison(
     config: RunConfig,
     participant: str,
     responses: Responses,
@@ -74,6 +74,7 @@ def _comparison(
     synthetic: Synthetic,
     known: Reliability | None,
 ) -> Comparison:
+    """The test trials and what the encoder says of them; noise-matched where the reliability is known."""
     test_rows = np.flatnonzero(synthetic.table["split"] == "test")
     position = np.full(len(synthetic.table), -1)
     position[test_rows] = np.arange(len(test_rows))

@@ -12,6 +12,7 @@ from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
 from .chosen import estimation_facts
 from .inputs import ParticipantInputs
+from .leakage import Leakage, leakage_notes
 from .model import FittedModel
 from .notes import censoring_notes, selection_notes
 from .runtime import software
@@ -32,6 +33,7 @@ class Computed:
     extra: tuple[Synthetic, ...]
     evaluation: Evaluation
     n_leaked: int
+    leakage: Leakage
 
 
 def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
@@ -73,6 +75,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "folds": model.folds.description,
         "alphas_at_edge": model.fit.n_alphas_at_edge,
         "extra_sets": {images.name: len(images) for images in inputs.extra},
+        "leakage": computed.leakage.facts,
         "notes": _notes(config, computed),
         "elapsed": elapsed,
         "software": software(),
@@ -128,6 +131,7 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
         )
     notes += censoring_notes(computed.inputs, config.fd_threshold)
     notes += selection_notes(computed.measured, config.min_ncsnr)
+    notes += leakage_notes(computed.leakage)
     if computed.inputs.skipped_rows:
         notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
     if without := computed.inputs.runs_without_trials:
