@@ -122,7 +122,7 @@ def accounting_of(table: pd.DataFrame, level: str) -> tuple[RoiAccounting, ...]:
     """The accounting of every ROI at one level, in the table's order, all voxels last."""
     chosen = table[table["level"].astype(str) == level]
     return tuple(
-        RoiAccounting(roi, level, {str(row["row"]): _estimate(row) for _, row in part.iterrows()})
+        RoiAccounting(roi, level, {str(row["row"]): estimate_of(row) for _, row in part.iterrows()})
         for roi, part in _by_roi(chosen)
     )
 
@@ -170,7 +170,8 @@ def _by_roi(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(roi, table[names == roi]) for roi in rois_of(table)]
 
 
-def _estimate(row: pd.Series) -> Estimate:
+def estimate_of(row: pd.Series) -> Estimate:
+    """One row of a score table; what it lacks is not-a-number."""
     columns = ("value", "ci_low", "ci_high", "expected", "p", "p_fdr", "n_voxels", "n_stimuli")
     return Estimate(*(number(row[column]) if column in row.index else _NAN for column in columns))
 
