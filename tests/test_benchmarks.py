@@ -57,6 +57,16 @@ def test_shifted_intervals_cover_what_they_claim():
     )  # the bias that the shift mends: at most 18 of 30, at 9% true coverage
 
 
+def test_copies_are_found_and_unrelated_pictures_are_not():
+    agreement = line("duplicates")["agreement"]
+    for copies in agreement["copies"].values():
+        for alteration in ("JPEG quality 30", "375 to 128 to 375 px", "70% brightness", "mirrored"):
+            assert copies[alteration]["found"] == 1
+    for unrelated in agreement["unrelated"].values():
+        assert unrelated["pairs"] == 780
+        assert unrelated["taken_for_copies"] == 0
+
+
 def test_encoder_is_himalayas():
     agreement = line("encoder", "--n", "300", "--units", "1000", "--voxels", "100")["agreement"]
     # Folds of equal size give both the same score, up to the peer's float32: only a tie may fall otherwise,
