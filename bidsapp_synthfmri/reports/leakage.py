@@ -60,6 +60,7 @@ class Audit:
     subsets : scored parts of the test images
     rois : regions, all voxels last
     facts : counts and limits of the summary
+    n_on_both_sides : stimuli of both test and training trials, by the table of trials
     """
 
     pairs: pd.DataFrame
@@ -67,6 +68,7 @@ class Audit:
     subsets: tuple[Subset, ...]
     rois: tuple[str, ...]
     facts: Json
+    n_on_both_sides: int
 
     @property
     def n_test(self) -> int:
@@ -111,7 +113,15 @@ def audit_of(results: ParticipantResults) -> Audit | None:
     scores = results.leakage.scores
     keys = scores[["subset", "source"]].fillna("").astype(str).agg("\0".join, axis=1)
     subsets = tuple(_subset(key, part) for key, part in scores.groupby(keys, sort=False))
-    return Audit(results.leakage.pairs, results.leakage.stimuli, subsets, rois_of(scores), facts)
+    shown, is_test = results.responses.trials.table["stimulus"], results.splits == TEST
+    return Audit(
+        pairs=results.leakage.pairs,
+        stimuli=results.leakage.stimuli,
+        subsets=subsets,
+        rois=rois_of(scores),
+        facts=facts,
+        n_on_both_sides=len(set(shown[is_test]) & set(shown[~is_test])),
+    )
 
 
 def _subset(key: object, part: pd.DataFrame) -> Subset:

@@ -66,8 +66,7 @@ def _counts(audit: Audit) -> Table:
 
 def _counted(audit: Audit) -> Iterator[tuple[str, float, float]]:
     tested = audit.n_test
-    # The split is by identity, and the audit refuses a run in which it is not.
-    yield "Test images that are training stimuli", 0, tested
+    yield "Test images that are training stimuli", audit.n_on_both_sides, tested
     yield "Test images whose file is also a training image’s", audit.n_alike(TRAIN, SAME_FILE), tested
     yield "Test images with a near-duplicate in training", audit.n_alike(TRAIN, NEAR), tested
     yield "Test images with a mirrored copy in training", audit.n_alike(TRAIN, MIRRORED), tested

@@ -53,6 +53,10 @@ def compared(audit: Audit) -> str:
 
 def _images(audit: Audit) -> Verdict:
     question = "Are the test images new to training?"
+    if both := audit.n_on_both_sides:
+        fault = "The split is meant to rule this out: report the defect, and trust no score of this page."
+        text = f"{counted(both, 'stimulus is', 'stimuli are')} on both sides of the split."
+        return Verdict(question, NO, "No", (text, fault))
     found = [
         f"{count(n)} {'has' if n == 1 else 'have'} {_KIND_WORDS[kind]} there"
         for kind in KINDS
@@ -61,21 +65,23 @@ def _images(audit: Audit) -> Verdict:
     first = f"No stimulus is on both sides of the split ({counted(audit.n_test, 'test image')})"
     if not found:
         answer, tone = "Yes", YES
-        text = [f"{first}, and none has a near-duplicate or mirrored copy among the training images."]
+        sentences = [f"{first}, and none has a near-duplicate or mirrored copy among the training images."]
     else:
         n = audit.n_alike(TRAIN)
         answer = f"Not all: {count(n)} of {count(audit.n_test)} {'has' if n == 1 else 'have'} a copy there"
         tone = NO if audit.n_alike(TRAIN, SAME_FILE) else PARTLY
-        text = [f"{first}, but of the test images {listed(found)}.", *_without_copies(audit)]
+        sentences = [f"{first}, but of the test images {listed(found)}.", *_without_copies(audit)]
     if among := audit.n_alike(TEST):
-        text.append(f"{count(among)} test images are alike to each other, and count as different stimuli.")
+        sentences.append(
+            f"{count(among)} test images are alike to each other, and count as different stimuli."
+        )
     for name in audit.extra_sets:
         if n := audit.n_alike(name):
-            text.append(
+            sentences.append(
                 f"The image set {name} holds copies of {counted(n, 'test image')}: a decoder trained on it"
                 " has met them."
             )
-    return Verdict(question, tone, answer, tuple(text))
+    return Verdict(question, tone, answer, tuple(sentences))
 
 
 def _without_copies(audit: Audit) -> tuple[str, ...]:

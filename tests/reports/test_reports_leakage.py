@@ -13,6 +13,7 @@ from bidsapp_synthfmri.reports.leakage import Audit, audit_of
 from bidsapp_synthfmri.reports.leakage_tables import MOST_PAIRS, shared_tables, subset_tables
 from bidsapp_synthfmri.reports.leakage_words import leakage_verdicts
 from bidsapp_synthfmri.reports.participant import participant_page
+from bidsapp_synthfmri.structures import Trials
 
 ROIS = ("EarlyVis", "LOC", "PPA", "all")
 SOURCES = {"coco": 45, "imagenet": 45, "scenes": 23}
@@ -119,6 +120,17 @@ def test_copies_in_training_are_counted_by_kind_and_the_score_without_them_is_gi
     assert "2 test images are alike to each other" in text
     assert "image set extra holds copies of 1 test image" in text
     assert "Scores without them: EarlyVis .4" in text
+
+
+def test_a_stimulus_on_both_sides_by_the_table_of_trials_discredits_the_page(audited):
+    results = audited()
+    trials = results.responses.trials
+    twice = replace(results.responses, trials=Trials(pd.concat([trials.table] * 2, ignore_index=True)))
+    found = audit(replace(results, responses=twice, splits=np.array(["test", "train"])))
+    verdict = leakage_verdicts(found)[0]
+    assert (verdict.tone, verdict.answer) == ("no", "No")
+    assert verdict.text[0] == "1 stimulus is on both sides of the split."
+    assert shared_tables(found)[0].rows[0][1] == "1"
 
 
 def test_near_duplicates_alone_are_a_lesser_fault_than_equal_files(audited):
