@@ -67,6 +67,16 @@ def test_ridge_is_himalayas():
     assert agreement["peer_peak_mb"] > 0
 
 
+def test_copies_are_found_and_unrelated_pictures_are_not():
+    agreement = line("duplicates")["agreement"]
+    for copies in agreement["copies"].values():
+        for alteration in ("JPEG quality 30", "375 to 128 to 375 px", "70% brightness", "mirrored"):
+            assert copies[alteration]["found"] == 1
+    for unrelated in agreement["unrelated"].values():
+        assert unrelated["pairs"] == 780
+        assert unrelated["taken_for_copies"] == 0
+
+
 def test_ladder_judges_every_rung_on_repeats_held_out():
     agreement = line("ladder")["agreement"]
     rungs = {name: scores for name, scores in agreement.items() if name != "compared"}

@@ -201,6 +201,70 @@ RELIABILITY_COLUMNS = Columns(
         "n_trials": Column("Number of trials of all stimuli, repeated or not"),
     }
 )
+PAIR_COLUMNS = Columns(
+    {
+        "stimulus": Column("Identity of the test picture"),
+        "other": Column("Identity of the picture that shows the same"),
+        "other_split": Column("Side of that picture: train, test, or the name of an extra image set"),
+        "kind": Column(
+            "In what the two agree",
+            levels=MappingProxyType(
+                {
+                    "same-file": "the files are equal byte by byte",
+                    "near-duplicate": "perceptual hash and thumbnail agree",
+                    "mirrored": "they agree once one of the pictures is mirrored",
+                }
+            ),
+        ),
+        "distance": Column("Bits of 64 in which the perceptual hashes (pHash) differ"),
+        "correlation": Column("Correlation of the grey thumbnails, 8 x 8 pixels"),
+    }
+)
+LEAKAGE_STIMULUS_COLUMNS = Columns(
+    {
+        "stimulus": Column("Identity of the picture"),
+        "split": Column(_SPLIT, levels=_SPLITS),
+        "source": Column("Where the picture comes from; n/a where nothing tells sources apart"),
+        "imagenet": Column(
+            "What says that the picture is one of ImageNet's, on which networks are trained; n/a for nothing",
+            levels=_levels(
+                name="its name has ImageNet's spelling",
+                folder="its folder is a synset's, or named after ImageNet",
+                source="its source is named after ImageNet",
+            ),
+        ),
+        "alike_in_training": Column("Number of training pictures that show the same as a test picture"),
+    }
+)
+LEAKAGE_SCORE_COLUMNS = Columns(
+    {
+        "subset": Column(
+            "Test stimuli that the row is computed on",
+            levels=_levels(
+                all="all",
+                source="those of one source",
+                within_sources="all, the mean of each source removed from responses and predictions",
+                imagenet="those that may be in the network's training set",
+                not_imagenet="the others",
+                without_duplicates="those to which no training picture is alike",
+            ),
+        ),
+        "source": Column("The source, of subset 'source'"),
+        "roi": _ROI,
+        "row": Column(
+            "Which two are correlated, in each voxel over stimuli; mean over the region's voxels",
+            levels=_levels(
+                synthetic_real="noiseless prediction with one presentation",
+                real_real="one presentation with another of the same stimulus",
+            ),
+        ),
+        "value": Column("The correlation; n/a where the stimuli are too few"),
+        "ci_low": Column("Lower end of the 95% interval, bootstrapped over stimuli within sources"),
+        "ci_high": Column("Upper end of the 95% interval, bootstrapped over stimuli within sources"),
+        "n_voxels": _N_VOXELS,
+        "n_stimuli": Column("Number of stimuli that the row is computed on, or that are too few"),
+    }
+)
 DECODING_COLUMNS = Columns(
     {
         "participant": _PARTICIPANT,

@@ -168,6 +168,19 @@ ENCODING_SCORES = _participant_table("encoding", "scores", "Prediction scores by
 ACCOUNTING_SCORES = _participant_table(
     "accounting", "scores", "Correlations of real with real and of synthetic with real responses, by region"
 )
+LEAKAGE_PAIRS = _participant_table(
+    "leakage", "pairs", "Test pictures and others that show the same: equal files, near-duplicates, mirrored"
+)
+LEAKAGE_STIMULI = _participant_table(
+    "leakage",
+    "stimuli",
+    "The stimuli: side of the split, source, and whether the network may know them",
+)
+LEAKAGE_SCORES = _participant_table(
+    "leakage",
+    "scores",
+    "Correlations on subsets of the test stimuli: by source, and without those that may have leaked",
+)
 RELIABILITY_SCORES = _participant_table(
     "reliability", "scores", "Reliability of the real responses, by region"
 )
@@ -213,6 +226,9 @@ OUTPUTS = (
     SYNTHETIC,
     SYNTHETIC_STIMULI,
     ACCOUNTING_SCORES,
+    LEAKAGE_PAIRS,
+    LEAKAGE_STIMULI,
+    LEAKAGE_SCORES,
     SUMMARY,
     PAGE,
     GROUP_DECODING,
@@ -235,6 +251,7 @@ DESCRIPTIONS = {
     "encoding": "Scores of the encoding model, and facts of the run that fitted it",
     "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
     "accounting": "Agreement of real with real, and of synthetic with real responses",
+    "leakage": "What training may have seen of the test stimuli",
 }
 
 # What the schema does not know yet, data and sidecar together.
@@ -244,6 +261,7 @@ BIDSIGNORE = (
     "*_scores.*",
     "*_trials.*",
     "*_stimuli.*",
+    "*_pairs.*",
     "*_model.*",
     "*_summary.*",
     "*.html",

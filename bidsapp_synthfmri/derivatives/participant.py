@@ -225,6 +225,15 @@ def write_scores(
             writer.table(output, table, known)
 
 
+def write_leakage(
+    writer: Writer, *, pairs: pd.DataFrame, stimuli: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    """Write the audit of the split: pictures that show the same, the stimuli, scores of subsets of them."""
+    writer.table(names.LEAKAGE_PAIRS, pairs, columns.PAIR_COLUMNS)
+    writer.table(names.LEAKAGE_STIMULI, stimuli, columns.LEAKAGE_STIMULUS_COLUMNS)
+    writer.table(names.LEAKAGE_SCORES, scores, columns.LEAKAGE_SCORE_COLUMNS)
+
+
 def write_summary(writer: Writer, summary: Json) -> None:
     """Write the facts of the run, after everything else: it marks the participant as written.
 

@@ -25,7 +25,7 @@ from ..structures import (
 )
 from . import images, names
 from .names import OutputFile, Place
-from .results import GroupResults, ParticipantResults, ReliabilityMaps
+from .results import GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
 from .tables import parse_table
 
 _RUN_PARTICIPANT = "Run the participant level first"
@@ -111,6 +111,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         summary=_summary(source),
         card=source.json(names.ENCODER_CARD),
         dropped_trials=_dropped_trials(source),
+        leakage=_leakage(source),
     )
 
 
@@ -300,6 +301,16 @@ def _dropped_trials(source: _Source) -> pd.DataFrame | None:
     if not names.DROPPED_TRIALS.path(source.output_dir, source.place).is_file():
         return None
     return source.table(names.DROPPED_TRIALS)
+
+
+def _leakage(source: _Source) -> LeakageResults | None:
+    if not names.LEAKAGE_SCORES.path(source.output_dir, source.place).is_file():
+        return None
+    return LeakageResults(
+        pairs=source.table(names.LEAKAGE_PAIRS),
+        stimuli=source.table(names.LEAKAGE_STIMULI),
+        scores=source.table(names.LEAKAGE_SCORES),
+    )
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

@@ -12,6 +12,22 @@ from ..structures import FloatArray, Json, Responses, Space, Synthetic
 
 
 @dataclass(frozen=True)
+class LeakageResults:
+    """The audit of the split into training and test.
+
+    Attributes
+    ----------
+    pairs : test pictures and others that show the same
+    stimuli : one row a stimulus
+    scores : of subsets of the test stimuli
+    """
+
+    pairs: pd.DataFrame
+    stimuli: pd.DataFrame
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class ParticipantResults:
     """Everything the participant level wrote but its maps.
 
@@ -28,6 +44,7 @@ class ParticipantResults:
     card : the encoder's model card
     dropped_trials : trials without a response, with ``session``, ``run``, ``onset``, ``stimulus`` and
         ``reason``; None where every trial has one
+    leakage : the audit of the split; None where it was not made
     """
 
     participant: str
@@ -44,6 +61,7 @@ class ParticipantResults:
     summary: Json
     card: Json
     dropped_trials: pd.DataFrame | None = None
+    leakage: LeakageResults | None = None
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,12 @@ class StimulusWeights:
         left, right : from ``weigh``
         product : (n_stimuli, n_voxels) mean of x y over the pairs of each stimulus
         """
-        joint = self._within(product, left.side.mean * right.side.mean) - left.total * right.total
         scale: Float64Array = np.sqrt(left.spread) * np.sqrt(right.spread)
-        return joint / scale
+        return self.joint(left, right, product) / scale
+
+    def joint(self, left: WeightedSide, right: WeightedSide, product: Float64Array) -> Float64Array:
+        """(n_draws, n_voxels) covariance of two sides, times n (n - 1); see ``correlation``."""
+        return self._within(product, left.side.mean * right.side.mean) - left.total * right.total
 
     def _within(self, product: Float64Array, product_of_means: Float64Array) -> Float64Array:
         weighted: Float64Array = self.counts.shape[1] * (self.counts @ product)

@@ -27,12 +27,10 @@ def voxel_rows(comparison: Comparison, design: Design, voxels: slice) -> Iterato
     row, (1 + n_draws, n_block) correlations, the sample's own first; rows that cannot be computed,
     for want of stimuli or of a reliability, do not come
     """
-    real = comparison.real[:, voxels].astype(np.float64)
-    real -= real.mean(axis=0)
     counts = design.presentations.counts[:, None]
-    totals, squares = design.presentations.sums(real), design.presentations.sums(real**2)
+    totals, squares = trial_sums(comparison, design, voxels)
     single = Side(totals / counts, squares / counts)
-    predicted = _prediction_side(comparison.prediction[:, voxels])
+    predicted = prediction_side(comparison.prediction[:, voxels])
     if len(counts) >= LEAST_STIMULI:
         weights = design.everything
         one = weights.weigh(single)
@@ -59,7 +57,15 @@ def voxel_rows(comparison: Comparison, design: Design, voxels: slice) -> Iterato
         yield "ceiling", _ceiling(comparison.r[voxels], design, squares - totals**2 / counts)
 
 
-def _prediction_side(prediction: FloatArray) -> Side:
+def trial_sums(comparison: Comparison, design: Design, voxels: slice) -> tuple[Float64Array, Float64Array]:
+    """(n_stimuli, n_block) sums over presentations of responses, about the mean, and of their squares."""
+    real = comparison.real[:, voxels].astype(np.float64)
+    real -= real.mean(axis=0)
+    return design.presentations.sums(real), design.presentations.sums(real**2)
+
+
+def prediction_side(prediction: FloatArray) -> Side:
+    """The noiseless predictions of a block, about their mean."""
     centred = prediction - prediction.mean(axis=0, dtype=np.float64)
     centred[:, np.ptp(prediction, axis=0) == 0] = 0.0
     return Side(centred, centred**2)

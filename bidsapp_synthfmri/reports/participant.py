@@ -11,6 +11,10 @@ from .estimation_figure import estimation_figure
 from .estimation_tables import dropped_table, estimation_tables
 from .estimation_words import estimation_words
 from .layer_figure import CV_R, CV_R2, SHARE, SPLIT, WEIGHT, layer_figure, layer_scores
+from .leakage import audit_of
+from .leakage_figure import leakage_figure
+from .leakage_tables import shared_tables, subset_tables
+from .leakage_words import leakage_verdicts
 from .methods_text import participant_methods, references
 from .page import Page, render
 from .provenance import (
@@ -47,9 +51,10 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     chosen = chosen_of(summary)
     choices = None if chosen is None else estimation_figure(chosen)
+    audit = audit_of(results)
+    by_source = None if audit is None else leakage_figure(audit)
     layer_tables = [
-        layer_table(layer_scores(encoding, metric, layers))
-        for metric in (CV_R, CV_R2, SHARE, SPLIT, WEIGHT)
+        layer_table(layer_scores(encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE, SPLIT, WEIGHT)
     ]
     html = render(
         "participant.html.j2",
@@ -73,6 +78,10 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         dropped_table=dropped_table(results.dropped_trials),
         reliability_figure=reliable,
         reliability_table=reliability_table(results.reliability, "min_ncsnr" in summary),
+        leakage_verdicts=() if audit is None else leakage_verdicts(audit),
+        leakage_figure=by_source,
+        shared_tables=() if audit is None else shared_tables(audit),
+        subset_tables=() if audit is None else subset_tables(audit),
         data_facts=data_facts(summary),
         methods=participant_methods({**summary, "task": results.task, "space": results.space}),
         references=references(summary),
@@ -82,5 +91,10 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         command=str(summary.get("command", "")),
     )
     return Page(
-        html, tuple(figure for figure in (rows, by_layer, *compared, choices, reliable) if figure is not None)
+        html,
+        tuple(
+            figure
+            for figure in (rows, by_layer, *compared, by_source, choices, reliable)
+            if figure is not None
+        ),
     )

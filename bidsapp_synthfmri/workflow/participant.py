@@ -28,12 +28,13 @@ from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
-from .leakage import without_pictures
+from .leakage import audit, without_pictures
 from .memory import available_bytes, fit_bytes, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
+from .sources import image_sources
 from .streaming import allocate
 from .summary import Computed, summary
 
@@ -92,8 +93,23 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         scores = evaluate(
             config, participant, responses, measured, held_out, model.synthetic, model.fit, control
         )
+    with watch.step("auditing leakage"):
+        weights, pictures = backbone.weights, inputs.stimuli
+        leakage = audit(
+            config, participant, pictures, inputs.extra, responses, held_out, model.synthetic, weights
+        )
     return Computed(
-        inputs, responses, measured, held_out, backbone, model, tuple(extra), scores, n_leaked, control
+        inputs=inputs,
+        responses=responses,
+        measured=measured,
+        held_out=held_out,
+        backbone=backbone,
+        model=model,
+        extra=tuple(extra),
+        evaluation=scores,
+        n_leaked=n_leaked,
+        leakage=leakage,
+        control=control,
     )
 
 
@@ -173,6 +189,7 @@ def _read(
     """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
     inputs = read_inputs(config, participant)
     require_repeats(config, participant, inputs.trials)
+    image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
     _report_inputs(participant, inputs, held_out)
@@ -227,6 +244,8 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
         written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
     _write_maps(writer, computed)
+    found = computed.leakage
+    written.write_leakage(writer, pairs=found.pairs, stimuli=found.stimuli, scores=found.scores)
     written.write_scores(
         writer,
         encoding=computed.evaluation.encoding_table,

@@ -61,7 +61,7 @@ def evaluate(
     control : what the same network with random weights says of it; None where that was not asked
     """
     rois = responses.voxels.roi_sets()
-    comparison = _comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
+    comparison = held_out_comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
     accounting = account(comparison, rois, generator(config, participant, "bootstrap"), BOOTSTRAP_DRAWS)
     encoding = _encoding_table(rois, fit, accounting)
     if control is not None:
@@ -76,7 +76,7 @@ def evaluate(
     )
 
 
-def _comparison(
+def held_out_comparison(
     config: RunConfig,
     participant: str,
     responses: Responses,
@@ -84,6 +84,7 @@ def _comparison(
     synthetic: Synthetic,
     known: Reliability | None,
 ) -> Comparison:
+    """The test trials and what the encoder says of them; noise-matched where the reliability is known."""
     test_rows = np.flatnonzero(synthetic.table["split"] == "test")
     position = np.full(len(synthetic.table), -1)
     position[test_rows] = np.arange(len(test_rows))

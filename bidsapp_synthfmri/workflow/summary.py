@@ -13,6 +13,7 @@ from ..structures import Json, Responses, Synthetic
 from .chosen import estimation_facts
 from .control import Control
 from .inputs import ParticipantInputs
+from .leakage import Leakage, leakage_notes
 from .model import FittedModel, selection_of
 from .notes import censoring_notes, grid_edge_notes, selection_notes
 from .runtime import software
@@ -33,6 +34,7 @@ class Computed:
     extra: tuple[Synthetic, ...]
     evaluation: Evaluation
     n_leaked: int
+    leakage: Leakage
     control: Control | None = None
 
 
@@ -79,6 +81,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "alphas_at_edge": model.fit.n_alphas_at_edge,
         "grid_edges": [asdict(edge) for edge in model.fit.grid_edges],
         "extra_sets": {images.name: len(images) for images in inputs.extra},
+        "leakage": computed.leakage.facts,
         "notes": _notes(config, computed),
         "elapsed": elapsed,
         "software": software(),
@@ -135,6 +138,7 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
         )
     notes += censoring_notes(computed.inputs, config.fd_threshold)
     notes += selection_notes(computed.measured, config.min_ncsnr)
+    notes += leakage_notes(computed.leakage)
     if computed.inputs.skipped_rows:
         notes.append(f"{computed.inputs.skipped_rows} event rows name no picture and are not trials.")
     if without := computed.inputs.runs_without_trials:

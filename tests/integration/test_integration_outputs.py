@@ -49,6 +49,9 @@ def test_the_tree_is_the_documented_one(demo):
         "sub-01_task-images_desc-synthetic_stimuli.tsv",
         "sub-01_task-images_space-T1w_desc-syntheticextra_stat-effect_statmap.dscalar.nii",
         "sub-01_task-images_desc-encoding_scores.tsv",
+        "sub-01_task-images_desc-leakage_pairs.tsv",
+        "sub-01_task-images_desc-leakage_stimuli.tsv",
+        "sub-01_task-images_desc-leakage_scores.tsv",
         "sub-01_task-images_desc-encoder_model.safetensors",
     ):
         assert name in func
