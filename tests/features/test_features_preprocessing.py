@@ -28,7 +28,7 @@ def test_equals_the_weights_transforms_bit_for_bit(name: str, draw: Callable[[in
         draw(2).resize((90, 61)),
         draw(3).resize((1300, 700)),
     ]
-    batch = ours.standardise(torch.stack([ours.crop_pixels(picture) for picture in pictures]))
+    batch = ours.standardise(torch.stack([ours.square(picture) for picture in pictures]))
     assert torch.equal(batch, torch.stack([theirs(picture) for picture in pictures]))
 
 
@@ -36,7 +36,7 @@ def test_every_classification_model_has_a_policy() -> None:
     import torchvision.models
 
     for name in list_models(module=torchvision.models):
-        assert Preprocessing.of_weights(get_model_weights(name).DEFAULT).crop >= 224
+        assert Preprocessing.of_weights(get_model_weights(name).DEFAULT).size >= 224
 
 
 def test_the_sentence_names_the_policy() -> None:
@@ -52,6 +52,6 @@ def test_survives_json_and_keeps_its_key() -> None:
 
 
 def test_a_picture_smaller_than_the_crop_is_enlarged() -> None:
-    pixels = ALEXNET.crop_pixels(Image.new("RGB", (20, 30), "red"))
+    pixels = ALEXNET.square(Image.new("RGB", (20, 30), "red"))
     assert pixels.shape == (3, 224, 224)
     assert torch.equal(pixels, functional.pil_to_tensor(Image.new("RGB", (224, 224), "red")))
