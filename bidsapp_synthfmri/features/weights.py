@@ -200,7 +200,7 @@ class Misfits:
         """Tell the log every key, where the message will not."""
         if max(map(len, (self.missing, self.unexpected, self.of_another_shape))) > _SHOWN:
             for kind in self._kinds(", ".join):
-                _LOGGER.error("%s for %s: %s", source, name, kind)
+                _LOGGER.debug("%s for %s: %s", source, name, kind)
 
     def _kinds(self, listed: Callable[[tuple[str, ...]], str]) -> list[str]:
         kinds = (
