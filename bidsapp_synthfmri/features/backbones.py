@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,16 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from ..errors import UsageError, WeightsError
 from ..structures import Json
+from .architectures import build, default_weights
 from .nodes import default_layers, node_names, resolve_nodes
+from .precision import LEAST_CORRELATION, parity, probe_pictures
 from .preprocessing import Preprocessing
-from .weights import file_state, load_state, pretrained_state, state_sha256
+from .weights import state_sha256
+
+_LOGGER = logging.getLogger(__name__)
+
+# What torch and torchvision raise where a picture's size does not suit a network.
+_UNSUITABLE_SIZE = (RuntimeError, AssertionError, ValueError, IndexError, ZeroDivisionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +44,7 @@ class Backbone:
     preprocessing : from a picture to the network's input
     device : where it computes
     seed : of random weights
+    autocast : precision of products under automatic mixed precision; None computes in float32
     """
 
     name: str
@@ -49,6 +57,7 @@ class Backbone:
     preprocessing: Preprocessing
     device: torch.device
     seed: int
+    autocast: torch.dtype | None = None
 
     @cached_property
     def _extractor(self) -> nn.Module:
@@ -67,7 +76,7 @@ class Backbone:
 
         Parameters
         ----------
-        pixels : (n_images, 3, crop, crop) uint8
+        pixels : (n_images, 3, size, size) uint8; pinned ones are copied to a GPU while it computes
 
         Returns
         -------
@@ -78,12 +87,46 @@ class Backbone:
         UsageError : a node's output is not one set of activations an image
         """
         # TF32 convolutions would move features by a thousandth from one device to another.
-        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            outputs = self._extractor(self.preprocessing.standardise(pixels.to(self.device)))
+        with (
+            torch.no_grad(),
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+            torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None),
+        ):
+            inputs = self.preprocessing.standardise(pixels.to(self.device, non_blocking=True))
+            outputs = self._extractor(inputs)
         return tuple(
             _flat(outputs[node], len(pixels), layer)
             for layer, node in zip(self.layers, self.nodes, strict=True)
         )
+
+    @property
+    def precision(self) -> str:
+        """``float32``, or the type that products are made in."""
+        return str(self.autocast or torch.float32).removeprefix("torch.")
+
+    def with_autocast(self, dtype: torch.dtype) -> Backbone:
+        """The network in mixed precision, where every layer's features stay the same; else as it is.
+
+        Eight pictures of noise go through both: where a layer's features correlate at .9999 or less
+        (``precision.parity``), that is logged and float32 kept for all layers, as one pass gives them all.
+        """
+        mixed = replace(self, autocast=dtype)
+        pixels = probe_pictures(self.preprocessing.size)
+        correlations = parity(self.activations(pixels), mixed.activations(pixels))
+        failing = [
+            f"{layer} (r = {r:.6f})"
+            for layer, r in zip(self.layers, correlations, strict=True)
+            if not r > LEAST_CORRELATION
+        ]
+        if not failing:
+            return mixed
+        _LOGGER.warning(
+            "%s computes in float32: in %s these layers differ: %s",
+            self.name,
+            mixed.precision,
+            ", ".join(failing),
+        )
+        return self
 
     def identity(self) -> Json:
         """What a model card needs to say which network this is, and to rebuild it."""
@@ -95,6 +138,7 @@ class Backbone:
             "weights_source": self.weights_source,
             "preprocessing": self.preprocessing.to_dict(),
             "seed": self.seed,
+            "precision": self.precision,
             "torchvision": torchvision.__version__,
         }
 
@@ -118,7 +162,7 @@ class Backbone:
                 f"The backbone's weights were read from a file, {identity['weights_source']}",
                 f"Give that file (hash of its weights {identity['weights_sha256'][:12]}) with --weights",
             )
-        model, source = _model(name, weights if weights_file is None else str(weights_file), seed)
+        model, source = build(name, weights if weights_file is None else str(weights_file), seed)
         found = state_sha256(model)
         if found != identity["weights_sha256"]:
             raise WeightsError(
@@ -129,9 +173,9 @@ class Backbone:
                 else f"Use torchvision {identity['torchvision']} and its torch, which drew them",
             )
         layers = tuple(identity["layers"])
-        return cls(
+        backbone = cls(
             name=name,
-            model=model.to(device),
+            model=_on(device, model),
             layers=layers,
             nodes=resolve_nodes(name, layers, node_names(model)),
             weights=weights,
@@ -141,10 +185,18 @@ class Backbone:
             device=device,
             seed=seed,
         )
+        return _fastest(backbone)
 
 
 def load_backbone(
-    name: str, weights: str, layers: Sequence[str], seed: int, device: torch.device
+    name: str,
+    weights: str,
+    layers: Sequence[str],
+    seed: int,
+    device: torch.device,
+    *,
+    crop: str = "center",
+    image_size: int | None = None,
 ) -> Backbone:
     """A network with its weights, ready to give features.
 
@@ -155,84 +207,58 @@ def load_backbone(
         or a ``.safetensors`` or ``.pth`` file
     layers : node or module names; empty means the family's default
     seed : of random weights
-    device : where it computes
+    device : where it computes; on a GPU in float16 where that leaves the features as they are
+    crop : ``center``, ``squash`` or ``pad``, as in ``Preprocessing``
+    image_size : pixels of the network's square input; None means the default weights' own
 
     Raises
     ------
-    UsageError : no such model, or no such layer in it
+    UsageError : no such model, no such layer in it, or it cannot take pictures of that size
     WeightsError : the weights cannot be had, read, or put into this model
     """
-    model, source = _model(name, weights, seed)
+    model, source = build(name, weights, seed)
     layers = tuple(layers) or default_layers(name, model)
-    return Backbone(
+    own = Preprocessing.of_weights(default_weights(name))
+    backbone = Backbone(
         name=name,
-        model=model.to(device),
+        model=_on(device, model),
         layers=layers,
         nodes=resolve_nodes(name, layers, node_names(model)),
         weights=weights if weights in ("imagenet", "random") else "file",
         weights_sha256=state_sha256(model),
         weights_source=source,
-        preprocessing=Preprocessing.of_weights(_default_weights(name)),
+        preprocessing=own.changed(crop, image_size),
         device=device,
         seed=seed,
     )
+    if backbone.preprocessing.size != own.size:
+        _require_size(backbone, own.size)
+    return _fastest(backbone)
+
+
+def _on(device: torch.device, model: nn.Module) -> nn.Module:
+    """Weights in the order of memory in which convolutions are fastest, on CPUs and GPUs alike."""
+    moved: nn.Module = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+def _fastest(backbone: Backbone) -> Backbone:
+    return backbone.with_autocast(torch.float16) if backbone.device.type == "cuda" else backbone
+
+
+def _require_size(backbone: Backbone, own: int) -> None:
+    """Refuse a size that the network cannot take, before any picture is read."""
+    size = backbone.preprocessing.size
+    try:
+        backbone.activations(torch.zeros((1, 3, size, size), dtype=torch.uint8))
+    except _UNSUITABLE_SIZE as error:
+        raise UsageError(
+            f"{backbone.name} cannot take pictures of {size} px ({str(error).splitlines()[0]})",
+            f"Leave out --image-size, for {own} px, give another size, or choose another backbone",
+        ) from error
 
 
 def _flat(output: Any, n_images: int, layer: str) -> Tensor:
     if not isinstance(output, Tensor) or not output.is_floating_point() or len(output) != n_images:
         raise UsageError(f"Layer {layer!r} does not give activations for each image", "Choose another layer")
     return output.flatten(1).float()
-
-
-def _default_weights(name: str) -> Any:
-    return torchvision.models.get_model_weights(name).DEFAULT
-
-
-def _model(name: str, weights: str, seed: int) -> tuple[nn.Module, str]:
-    """The network in evaluation mode on the CPU, and where its weights come from."""
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=5)
-        raise UsageError(
-            f"torchvision has no classification model {name!r}",
-            f"Did you mean {', '.join(close)}" if close else f"Choose one of {', '.join(known)}",
-        )
-    if weights == "random":
-        model, source = _random_model(name, seed), f"random seed {seed}"
-    else:
-        model, source = _trained_model(name, weights)
-    for module in model.modules():
-        if hasattr(module, "inplace"):
-            module.__dict__["inplace"] = False
-    return model.eval().requires_grad_(False), source
-
-
-def _random_model(name: str, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return _architecture(name, init_weights=True)
-
-
-def _trained_model(name: str, weights: str) -> tuple[nn.Module, str]:
-    if weights == "imagenet":
-        enumerated = _default_weights(name)
-        state, source = pretrained_state(enumerated), str(enumerated)
-    else:
-        state, source = file_state(Path(weights)), Path(weights).name
-    # On the meta device nothing is initialised only to be overwritten: that takes AlexNet a second.
-    # RegNets compute their widths with tensors and need a real one.
-    with torch.device("cpu" if name.startswith("regnet") else "meta"):
-        model = _architecture(name, init_weights=False)
-    load_state(model, state, source)
-    return model, source
-
-
-def _architecture(name: str, init_weights: bool) -> nn.Module:
-    """The network as the default weights want it: input rescaling, input size, no auxiliary outputs."""
-    options: dict[str, Any] = {}
-    if name in ("googlenet", "inception_v3"):
-        options = {"transform_input": True, "aux_logits": False, "init_weights": init_weights}
-    elif name.startswith("vit"):
-        options = {"image_size": _default_weights(name).meta["min_size"][0]}
-    model: nn.Module = torchvision.models.get_model(name, weights=None, **options)
-    return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -17,16 +18,20 @@ from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import Features, FloatArray, LayerFeatures, StimulusSet
 from .backbones import Backbone
 from .entries import EntryWriter, map_values, publish, read_entry, unpublished
-from .extraction import extract, n_units
+from .eviction import evict, touch
+from .extraction import BATCH_SIZE, extract, n_units
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def cached_features(
     backbone: Backbone,
     stimuli: StimulusSet,
     cache_dir: Path,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] | None = None,
     n_workers: int = 2,
+    max_bytes: int | None = None,
 ) -> Features:
     """Features of every stimulus, read from the cache where it has them.
 
@@ -37,10 +42,12 @@ def cached_features(
     cache_dir : folder of the cache; made where absent, shared safely between processes
     batch_size, n_workers : as in ``extract``
     progress : told how many stimuli were finished since it was last told
+    max_bytes : bound on the cache; None sets none. Entries used longest ago go, those of this set last:
+        what of them exceeds the bound is usable here, but leaves the cache as well.
 
     Returns
     -------
-    per layer (n_stimuli, n_units) float32, memory-mapped read-only
+    per layer (n_stimuli, n_units) float32, memory-mapped read-only (``entries.release_pages``)
 
     Raises
     ------
@@ -60,13 +67,50 @@ def cached_features(
     folders = {node: cache_dir / _entry_name(backbone, node, pictures) for node in backbone.nodes}
     values = {node: stored for node, folder in folders.items() if (stored := read_entry(folder)) is not None}
     missing = {node: folder for node, folder in folders.items() if node not in values}
+    for node in values:
+        touch(folders[node])
     told = progress if progress is not None else lambda _: None
     if missing:
-        values |= _compute(backbone, pictures, missing, told, batch_size, n_workers)
+        room = _Room(cache_dir, max_bytes, tuple(folders.values()))
+        values |= _compute(backbone, pictures, missing, told, batch_size, n_workers, room)
     else:
         told(len(stimuli))
+    if max_bytes is not None:
+        _bound(cache_dir, max_bytes, sum(matrix.nbytes for matrix in values.values()))
     layers = zip(backbone.layers, backbone.nodes, strict=True)
     return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where entries are made, and what may be removed for them.
+
+    Attributes
+    ----------
+    cache_dir : folder of the cache
+    max_bytes : bound on its entries; None sets none
+    spared : the entries of this call
+    """
+
+    cache_dir: Path
+    max_bytes: int | None
+    spared: tuple[Path, ...]
+
+    def make(self, n_bytes: int) -> None:
+        """Remove older entries, so that the cache does not exceed the bound while it grows."""
+        if self.max_bytes is not None:
+            evict(self.cache_dir, max(0, self.max_bytes - n_bytes), self.spared)
+
+
+def _bound(cache_dir: Path, max_bytes: int, n_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        _LOGGER.warning(
+            "These features take %.2f GB, the cache may take %.2f GB (--cache-size): "
+            "what exceeds it is used now, not kept, and computed again by the next run",
+            n_bytes / 1e9,
+            max_bytes / 1e9,
+        )
+    evict(cache_dir, max_bytes)
 
 
 @dataclass(frozen=True)
@@ -118,6 +162,7 @@ def _entry_name(backbone: Backbone, node: str, pictures: _Pictures) -> str:
         "weights": backbone.weights_sha256,
         "preprocessing": backbone.preprocessing.key,
         "device": backbone.device.type,
+        "precision": backbone.precision,
         "versions": [torch.__version__, torchvision.__version__, PIL.__version__],
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -131,16 +176,19 @@ def _compute(
     told: Callable[[int], None],
     batch_size: int,
     n_workers: int,
+    room: _Room,
 ) -> dict[str, FloatArray]:
     """Make the entries of some nodes, and map them."""
     to_nodes = replace(backbone, layers=tuple(folders), nodes=tuple(folders))
+    units = n_units(to_nodes)
     values = {}
-    with unpublished(next(iter(folders.values())).parent) as partial:
+    with unpublished(room.cache_dir) as partial:
+        room.make(4 * len(pictures.contents) * sum(units))
         made = [partial / folder.name for folder in folders.values()]
         with ExitStack() as stack:
             writers = [
-                stack.enter_context(closing(EntryWriter(folder, len(pictures.contents), units)))
-                for folder, units in zip(made, n_units(to_nodes), strict=True)
+                stack.enter_context(closing(EntryWriter(folder, len(pictures.contents), columns)))
+                for folder, columns in zip(made, units, strict=True)
             ]
             done = 0
             for layers in extract(to_nodes, pictures.distinct, batch_size, n_workers):

@@ -16,11 +16,13 @@ from .preprocessing import Preprocessing
 
 __all__ = ["ImageSource", "extract", "n_units"]
 
+# Larger batches are no faster on a CPU, and leave its caches.
+BATCH_SIZE = 32
 _BATCHES_AHEAD = 2
 
 
 def extract(
-    backbone: Backbone, images: Sequence[ImageSource], batch_size: int = 64, n_workers: int = 0
+    backbone: Backbone, images: Sequence[ImageSource], batch_size: int = BATCH_SIZE, n_workers: int = 0
 ) -> Iterator[tuple[FloatArray, ...]]:
     """Features of pictures, in order.
 
@@ -44,47 +46,73 @@ def extract(
     -----
     The same list, batch size and thread count give the same bits. Which images share a batch changes
     a feature only by float32 rounding, where a matrix product of another size sums in another order.
+    A GPU computes a batch while the caller uses the one before it.
     """
-    for pixels in _batches(backbone.preprocessing, images, batch_size, n_workers):
+    on_gpu = backbone.device.type == "cuda"
+    computing: tuple[Tensor, ...] | None = None
+    for pixels in _batches(backbone.preprocessing, images, batch_size, n_workers, pinned=on_gpu):
         layers = backbone.activations(pixels)
-        yield tuple(layer.cpu().numpy() for layer in layers)
+        if computing is not None:
+            yield _arrays(computing)
+        computing = layers if on_gpu else None
+        if not on_gpu:
+            yield _arrays(layers)
+    if computing is not None:
+        yield _arrays(computing)
+
+
+def _arrays(layers: tuple[Tensor, ...]) -> tuple[FloatArray, ...]:
+    return tuple(layer.cpu().numpy() for layer in layers)
 
 
 def n_units(backbone: Backbone) -> tuple[int, ...]:
     """Units of each layer, by one forward pass of a black picture."""
-    crop = backbone.preprocessing.crop
-    black = torch.zeros((1, 3, crop, crop), dtype=torch.uint8)
+    size = backbone.preprocessing.size
+    black = torch.zeros((1, 3, size, size), dtype=torch.uint8)
     return tuple(layer.shape[1] for layer in backbone.activations(black))
 
 
 def _batches(
-    preprocessing: Preprocessing, images: Sequence[ImageSource], batch_size: int, n_workers: int
+    preprocessing: Preprocessing,
+    images: Sequence[ImageSource],
+    batch_size: int,
+    n_workers: int,
+    pinned: bool,
 ) -> Iterator[Tensor]:
-    """(n_images of the batch, 3, crop, crop) uint8 pixels, batch by batch."""
-    pixels = _pixels(preprocessing, images, _BATCHES_AHEAD * batch_size, n_workers)
-    for start in range(0, len(images), batch_size):
-        yield torch.stack([next(pixels) for _ in images[start : start + batch_size]])
+    """(n_images of the batch, 3, size, size) uint8 pixels, batch by batch, decoded in threads if any."""
 
+    batches = [images[first : first + batch_size] for first in range(0, len(images), batch_size)]
 
-def _pixels(
-    preprocessing: Preprocessing, images: Sequence[ImageSource], ahead: int, n_workers: int
-) -> Iterator[Tensor]:
-    """(3, crop, crop) uint8 of each picture in order, decoded in threads where there are any."""
+    def decode(image: ImageSource, place: Tensor) -> None:
+        place.copy_(preprocessing.square(open_rgb(image)))
 
-    def decoded(image: ImageSource) -> Tensor:
-        return preprocessing.crop_pixels(open_rgb(image))
+    def place_for(batch: Sequence[ImageSource]) -> Tensor:
+        shape = (len(batch), 3, preprocessing.size, preprocessing.size)
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
 
     if n_workers == 0:
-        yield from map(decoded, images)
+        for batch in batches:
+            pixels = place_for(batch)
+            for image, place in zip(batch, pixels, strict=True):
+                decode(image, place)
+            yield pixels
         return
     executor = ThreadPoolExecutor(n_workers, thread_name_prefix="decode")
     try:
-        waiting: deque[Future[Tensor]] = deque()
-        for image in images:
-            waiting.append(executor.submit(decoded, image))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
+        waiting: deque[tuple[Tensor, list[Future[None]]]] = deque()
+        for batch in batches:
+            pixels = place_for(batch)
+            decoding = [executor.submit(decode, *pair) for pair in zip(batch, pixels, strict=True)]
+            waiting.append((pixels, decoding))
+            if len(waiting) > _BATCHES_AHEAD:
+                yield _decoded(*waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _decoded(*waiting.popleft())
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _decoded(pixels: Tensor, decoding: Sequence[Future[None]]) -> Tensor:
+    for picture in decoding:
+        picture.result()
+    return pixels

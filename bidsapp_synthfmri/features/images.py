@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..errors import InputMalformedError, InputMissingError
 
@@ -26,13 +26,14 @@ _DECODING_ERRORS = (
     NotImplementedError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 _REMEDY = "Replace it by a readable JPEG, PNG, BMP, TIFF, GIF or WebP picture"
 
 
 def open_rgb(source: ImageSource) -> Image.Image:
     """The picture as mode RGB, upright, first frame, transparency on white.
+
+    CMYK is converted without a colour profile, inverted where a JPEG says that Adobe wrote it.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def open_rgb(source: ImageSource) -> Image.Image:
     Raises
     ------
     InputMissingError : there is no such file
-    InputMalformedError : the file cannot be decoded, or the array is not a picture
+    InputMalformedError : the file cannot be decoded or is too large to be, or the array is no picture
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -53,6 +54,10 @@ def open_rgb(source: ImageSource) -> Image.Image:
             return _decode(image, str(path))
     except FileNotFoundError as error:
         raise InputMissingError(f"The picture {path} is not there", "Check the folder of pictures") from error
+    except Image.DecompressionBombError as error:
+        raise InputMalformedError(
+            f"{path} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels", "Scale it down"
+        ) from error
     except _DECODING_ERRORS as error:
         raise InputMalformedError(f"{path} cannot be opened as a picture ({error})", _REMEDY) from error
 
@@ -68,9 +73,16 @@ def _from_array(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def _decode(image: Image.Image, name: str) -> Image.Image:
     try:
-        return _to_rgb(ImageOps.exif_transpose(image))
+        image.load()
+        return _to_rgb(_upright(image))
     except _DECODING_ERRORS as error:
         raise InputMalformedError(f"{name} cannot be decoded as a picture ({error})", _REMEDY) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As the camera's orientation says; the same object where it says nothing, as copies take time."""
+    turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+    return ImageOps.exif_transpose(image) if turned else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -79,7 +91,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _grey_levels(image: Image.Image) -> NDArray[np.uint8]:

@@ -1,36 +1,45 @@
-"""From a picture to a network's input, as its weights ask for it."""
+"""From a picture to a network's input: as its weights ask for it, or by another policy."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from ..errors import WeightsError
+from ..errors import InputMalformedError, UsageError, WeightsError
 from ..structures import Json
+
+CROPS = ("center", "squash", "pad")
+# Beyond, resizing the shorter side would make a picture too large to hold; the rest is cut off anyway.
+_LONGEST = 32
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize the shorter side, crop the centre, scale to 0-1, standardise each channel.
+    """Make the picture a square, scale to 0-1, standardise each channel.
 
     Attributes
     ----------
-    resize : pixels of the shorter side after resizing; the aspect ratio is kept
-    crop : pixels of the square cut from the centre
+    crop : ``center`` resizes the shorter side to ``resize`` and cuts the square from the centre;
+        ``squash`` stretches the whole picture to the square; ``pad`` keeps the whole picture in
+        proportion and fills the borders with the mean colour, about 0 once standardised
+    size : pixels of the square
+    resize : pixels of the shorter side before a ``center`` crop; ``size`` for the other policies
     interpolation : Pillow's filter, by torchvision's name
     antialias : as in torchvision; Pillow images are always antialiased
     mean, std : per channel, in units of 0-1
     """
 
+    crop: str
+    size: int
     resize: int
-    crop: int
     interpolation: str
     antialias: bool
     mean: tuple[float, ...]
@@ -46,10 +55,11 @@ class Preprocessing:
         """
         preset = weights.transforms()
         try:
-            (resize,), (crop,) = preset.resize_size, preset.crop_size
+            (resize,), (size,) = preset.resize_size, preset.crop_size
             return cls(
+                crop="center",
+                size=int(size),
                 resize=int(resize),
-                crop=int(crop),
                 interpolation=str(preset.interpolation.value),
                 antialias=bool(preset.antialias),
                 mean=tuple(float(value) for value in preset.mean),
@@ -61,10 +71,51 @@ class Preprocessing:
                 "Choose another backbone",
             ) from error
 
+    def changed(self, crop: str = "center", size: int | None = None) -> Preprocessing:
+        """Another policy with the same filter and standardisation.
+
+        Parameters
+        ----------
+        crop : one of ``CROPS``
+        size : pixels of the square; None keeps the weights' own. ``center`` resizes in proportion.
+
+        Raises
+        ------
+        UsageError : no such policy, or no such size
+        """
+        if crop not in CROPS:
+            raise UsageError(f"--crop cannot be {crop!r}", f"Choose one of {', '.join(CROPS)}")
+        if size is not None and size < 1:
+            raise UsageError(f"--image-size is {size}", "Give pixels, 1 or more")
+        new = self.size if size is None else size
+        resize = max(new, round(self.resize * new / self.size)) if crop == "center" else new
+        return replace(self, crop=crop, size=new, resize=resize)
+
     @classmethod
     def from_dict(cls, values: Json) -> Preprocessing:
-        """Read what ``to_dict`` gave, also after a way through JSON."""
-        return cls(**(values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])}))
+        """Read what ``to_dict`` gave, also after a way through JSON.
+
+        Records of before there were policies have pixels under ``crop``: they are centre crops.
+
+        Raises
+        ------
+        InputMalformedError : another record
+        """
+        if isinstance(values.get("crop"), int):
+            values = values | {"crop": "center", "size": values["crop"]}
+        try:
+            read = cls(**(values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])}))
+        except (TypeError, KeyError) as error:
+            raise InputMalformedError(
+                f"A record of preprocessing with {', '.join(sorted(values))} is not of a kind known here",
+                "Use the version of synthfmri that wrote it",
+            ) from error
+        if read.crop not in CROPS:
+            raise InputMalformedError(
+                f"A record of preprocessing names a crop {read.crop!r} that is not known here",
+                "Use the version of synthfmri that wrote it",
+            )
+        return read
 
     def to_dict(self) -> Json:
         """Plain values for a record."""
@@ -79,26 +130,64 @@ class Preprocessing:
     def sentence(self) -> str:
         """The policy in words, for the record."""
         mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        square = {
+            "center": f"shorter side to {self.resize} px ({self.interpolation}), centre crop {self.size} px",
+            "squash": f"stretched to {self.size} x {self.size} px ({self.interpolation})",
+            "pad": f"longer side to {self.size} px ({self.interpolation}), "
+            f"borders of the mean colour to {self.size} x {self.size} px",
+        }[self.crop]
         return (
-            f"EXIF orientation applied, transparency on white, 8-bit RGB; shorter side to {self.resize} px "
-            f"({self.interpolation}), centre crop {self.crop} px, scaled to 0-1, "
+            f"EXIF orientation applied, transparency on white, 8-bit RGB; {square}, scaled to 0-1, "
             f"standardised per channel (mean {mean}; sd {std})"
         )
 
-    def crop_pixels(self, image: Image.Image) -> Tensor:
-        """(3, crop, crop) uint8 of an RGB picture: the part that Pillow does."""
-        resized = transforms.resize(
-            image,
-            [self.resize],
-            interpolation=InterpolationMode(self.interpolation),
-            antialias=self.antialias,
-        )
-        pixels: Tensor = transforms.pil_to_tensor(transforms.center_crop(resized, [self.crop]))
+    def square(self, image: Image.Image) -> Tensor:
+        """(3, size, size) uint8 of an RGB picture: the part that Pillow does."""
+        if self.crop == "squash":
+            made = self._resized(image, [self.size, self.size])
+        elif self.crop == "pad":
+            made = self._padded(image)
+        else:
+            resized = self._resized(_central(image), [self.resize])
+            made = transforms.center_crop(resized, [self.size])
+        pixels: Tensor = transforms.pil_to_tensor(made)
         return pixels
 
-    def standardise(self, pixels: Tensor) -> Tensor:
-        """(n, 3, crop, crop) float32 network input of (n, 3, crop, crop) uint8 pixels."""
-        standardised: Tensor = transforms.normalize(
-            transforms.convert_image_dtype(pixels), mean=list(self.mean), std=list(self.std)
+    def _resized(self, image: Image.Image, size: list[int]) -> Image.Image:
+        """Resized to (height, width), or by its shorter side."""
+        resized: Image.Image = transforms.resize(
+            image, size, interpolation=InterpolationMode(self.interpolation), antialias=self.antialias
         )
+        return resized
+
+    def _padded(self, image: Image.Image) -> Image.Image:
+        scale = self.size / max(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        colour = tuple(round(255 * value) for value in self.mean)
+        padded = Image.new("RGB", (self.size, self.size), colour)
+        place = (self.size - width) // 2, (self.size - height) // 2
+        padded.paste(self._resized(image, [height, width]), place)
+        return padded
+
+    def standardise(self, pixels: Tensor) -> Tensor:
+        """(n, 3, size, size) float32 network input of (n, 3, size, size) uint8 pixels."""
+        mean, std = (
+            torch.tensor(values, device=pixels.device)[:, None, None] for values in (self.mean, self.std)
+        )
+        if pixels.device.type != "cpu":
+            return pixels.float().div_(255).sub_(mean).div_(std)
+        standardised = torch.empty(pixels.shape, dtype=torch.float32)
+        for image, values in zip(pixels, standardised, strict=True):  # one at a time stays in the cache
+            values.copy_(image).div_(255).sub_(mean).div_(std)
         return standardised
+
+
+def _central(image: Image.Image) -> Image.Image:
+    """The central part of a picture far longer than wide; any other as it is."""
+    width, height = image.size
+    most = _LONGEST * min(width, height)
+    if max(width, height) <= most:
+        return image
+    kept_width, kept_height = min(width, most), min(height, most)
+    left, top = (width - kept_width) // 2, (height - kept_height) // 2
+    return image.crop((left, top, left + kept_width, top + kept_height))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import re
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from torch import Tensor, nn
 from ..errors import WeightsError
 
 StateDict = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
 
-_SHOWN = 4
+_LOGGER = logging.getLogger(__name__)
+
+_SHOWN = 6
 _SECONDS_WITHOUT_ANSWER = 30.0
 # Parts of Inception networks that only training uses.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -115,37 +120,16 @@ def _unwrapped(content: Any, file: Path) -> StateDict:
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
-def load_state(model: nn.Module, state: StateDict, origin: str) -> None:
-    """Put weights into a model, floating-point ones as float32.
+def fitted_state(state: StateDict) -> StateDict:
+    """Weights under the names and in the precision of today's torchvision.
 
-    Parameters
-    ----------
-    model : may be on the meta device: its tensors are replaced
-    state : tensor of each parameter and buffer
-    origin : what the weights are called in messages
-
-    Raises
-    ------
-    WeightsError : names or shapes do not fit
+    Parts that only training uses are left out; floating-point tensors become float32.
     """
-    fitted = {
+    return {
         _current_key(key): value.float() if value.is_floating_point() else value
         for key, value in state.items()
         if not key.startswith(_AUXILIARY)
     }
-    expected = model.state_dict()
-    for key in expected.keys() - fitted.keys():
-        if key.endswith("num_batches_tracked"):
-            fitted[key] = torch.zeros_like(expected[key], device="cpu")
-    misfits = _misfits(expected, fitted)
-    if misfits:
-        raise WeightsError(
-            f"{origin} does not fit {type(model).__name__}: {'; '.join(misfits)}",
-            "Give weights of the backbone that --backbone names, with its 1000 outputs",
-        )
-    # Into the model's own dict, which carries the versions of its modules that some of them check.
-    expected.update(fitted)
-    model.load_state_dict(expected, assign=True)
 
 
 def _current_key(key: str) -> str:
@@ -153,20 +137,83 @@ def _current_key(key: str) -> str:
     return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.", r"\1\2.", key)
 
 
-def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    missing = [key for key in expected if key not in found]
-    unexpected = [key for key in found if key not in expected]
-    shapes = [
-        f"{key} {tuple(found[key].shape)} for {tuple(expected[key].shape)}"
-        for key in expected
-        if key in found and found[key].shape != expected[key].shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return [f"{len(keys)} {kind} ({_few(keys)})" for kind, keys in kinds if keys]
+def load_state(model: nn.Module, fitted: StateDict) -> None:
+    """Put weights into the model that they fit.
+
+    Parameters
+    ----------
+    model : may be on the meta device: its tensors are replaced
+    fitted : what ``fitted_state`` gave; counts of batches seen in training, which old files lack, may be
+        missing
+    """
+    expected = model.state_dict()
+    # Into the model's own dict, which carries the versions of its modules that some of them check.
+    for key in expected:
+        expected[key] = fitted[key] if key in fitted else torch.zeros_like(expected[key], device="cpu")
+    model.load_state_dict(expected, assign=True)
 
 
-def _few(keys: list[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+def shapes(state: Mapping[str, Tensor]) -> Shapes:
+    """Shape of each tensor that a file must have: counts of batches seen in training are not needed."""
+    return {
+        key: tuple(value.shape) for key, value in state.items() if not key.endswith("num_batches_tracked")
+    }
+
+
+@dataclass(frozen=True)
+class Misfits:
+    """What does not fit between a network and a file, key by key; false where all fits.
+
+    Attributes
+    ----------
+    n_fitting : tensors of the same name and shape
+    missing, unexpected : names that the file lacks, and has too many
+    of_another_shape : such as ``fc.weight (365, 512) for (1000, 512)``
+    """
+
+    n_fitting: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    of_another_shape: tuple[str, ...]
+
+    @classmethod
+    def of(cls, expected: Shapes, found: Shapes) -> Misfits:
+        """Compare the network's tensors with the file's."""
+        both = [key for key in expected if key in found]
+        other = tuple(
+            f"{key} {found[key]} for {expected[key]}" for key in both if found[key] != expected[key]
+        )
+        return cls(
+            len(both) - len(other),
+            tuple(key for key in expected if key not in found),
+            tuple(key for key in found if key not in expected),
+            other,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected or self.of_another_shape)
+
+    def __str__(self) -> str:
+        return "; ".join([f"{self.n_fitting} tensors fit", *self._kinds(_few)])
+
+    def log(self, source: str, name: str) -> None:
+        """Tell the log every key, where the message will not."""
+        if max(map(len, (self.missing, self.unexpected, self.of_another_shape))) > _SHOWN:
+            for kind in self._kinds(", ".join):
+                _LOGGER.debug("%s for %s: %s", source, name, kind)
+
+    def _kinds(self, listed: Callable[[tuple[str, ...]], str]) -> list[str]:
+        kinds = (
+            ("missing", self.missing),
+            ("unexpected", self.unexpected),
+            ("of another shape", self.of_another_shape),
+        )
+        return [f"{len(keys)} {kind} ({listed(keys)})" for kind, keys in kinds if keys]
+
+
+def _few(keys: tuple[str, ...]) -> str:
+    rest = len(keys) - _SHOWN
+    return ", ".join(keys[:_SHOWN]) + (f" and {rest} more, named in the log" if rest > 0 else "")
 
 
 def _not_weights(file: Path, error: Exception) -> str:

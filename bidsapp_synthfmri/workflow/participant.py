@@ -73,7 +73,15 @@ def write_page(writer: Writer, page: Page) -> None:
 def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("loading the network"):
         device = choose_device(config.device)
-        backbone = load_backbone(config.backbone, config.weights, config.layers, config.random_seed, device)
+        backbone = load_backbone(
+            config.backbone,
+            config.weights,
+            config.layers,
+            config.random_seed,
+            device,
+            crop=config.crop,
+            image_size=config.image_size,
+        )
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
     responses = _responses(config, inputs, device, watch)
@@ -161,7 +169,12 @@ def _fit(
     """Features and encoder; the features' mapping ends here, before other images need the memory."""
     with watch.step(f"extracting {kind}features of {len(inputs.stimuli)} images"):
         # In one order for all participants, so that those who saw the same images share the cache.
-        features = cached_features(backbone, inputs.stimuli.sorted(), config.work_folder / _FEATURE_CACHE)
+        features = cached_features(
+            backbone,
+            inputs.stimuli.sorted(),
+            config.work_folder / _FEATURE_CACHE,
+            max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
+        )
     with watch.step(f"fitting the {kind}encoder"):
         return fit_model(config, inputs.files, responses, held_out, features, backbone)
 

@@ -59,7 +59,8 @@ def test_every_named_module_matches_hooks_on_the_plain_model(
     ours = stacked(load_backbone(name, "random", layers, 3, CPU), list(images))
     for layer, values in zip(layers, ours, strict=True):
         assert values.dtype == np.float32
-        assert np.array_equal(values, truth[layer]), layer
+        # Sums of float32 in another order of memory: some 1e-7 of the largest activation, layer after layer.
+        np.testing.assert_allclose(values, truth[layer], rtol=0, atol=5e-6 * np.abs(truth[layer]).max())
 
 
 def test_relu_does_not_overwrite_what_it_reads(draw: Callable[[int], Image.Image]) -> None:

@@ -8,9 +8,10 @@ import torchvision
 from torch import nn
 
 from bidsapp_synthfmri.errors import UsageError
+from bidsapp_synthfmri.features.architectures import skeleton
 from bidsapp_synthfmri.features.backbones import Backbone, load_backbone
 from bidsapp_synthfmri.features.extraction import n_units
-from bidsapp_synthfmri.features.nodes import default_layers, last_node, node_names, resolve_nodes
+from bidsapp_synthfmri.features.nodes import default_layers, node_names, resolve_nodes
 
 CPU = torch.device("cpu")
 
@@ -39,35 +40,38 @@ def test_alexnet_defaults_are_the_eight_layers(alexnet: Backbone) -> None:
     assert sum(n_units(alexnet)) == 205_672
 
 
-@pytest.mark.parametrize(
-    ("name", "logits"),
-    [
-        ("squeezenet1_0", "classifier.3"),
-        ("vgg11", "classifier.6"),
-        ("resnet18", "fc"),
-        ("densenet121", "classifier"),
-        ("googlenet", "fc"),
-        ("mobilenet_v2", "classifier.1"),
-        ("efficientnet_b0", "classifier.1"),
-        ("convnext_tiny", "classifier"),
-        ("vit_b_16", "heads"),
-        ("swin_t", "head"),
-        ("shufflenet_v2_x0_5", "fc"),
-        ("mnasnet0_5", "classifier.1"),
-    ],
-)
-def test_defaults_exist_and_end_with_the_logits(name: str, logits: str) -> None:
-    with torch.device("meta"):  # names need no weights
-        options = {"init_weights": False} if name == "googlenet" else {}
-        model = torchvision.models.get_model(name, weights=None, **options).eval()
+LOGITS = {
+    "alexnet": "classifier.6",
+    "squeezenet": "classifier.3",
+    "vgg": "classifier.6",
+    "resn": "fc",
+    "wide_resnet": "fc",
+    "densenet": "classifier",
+    "googlenet": "fc",
+    "inception": "fc",
+    "mobilenet_v2": "classifier.1",
+    "mobilenet_v3": "classifier.3",
+    "efficientnet": "classifier.1",
+    "convnext": "classifier",
+    "vit": "heads",
+    "swin": "head",
+    "shufflenet": "fc",
+    "mnasnet": "classifier.1",
+    "regnet": "fc",
+    "maxvit": "classifier",
+}
+
+
+@pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
+def test_defaults_exist_in_order_and_end_with_the_logits(name: str) -> None:
+    model = skeleton(name).eval()
     layers = default_layers(name, model)
     assert 4 <= len(layers) <= 8
+    (logits,) = {layer for family, layer in LOGITS.items() if name.startswith(family)}
     assert layers[-1] == logits
     nodes = node_names(model)
-    assert len(set(resolve_nodes(name, layers, nodes))) == len(layers)
-    assert [nodes.index(last_node(layer, nodes)) for layer in layers] == sorted(
-        nodes.index(last_node(layer, nodes)) for layer in layers
-    )
+    positions = [nodes.index(node) for node in resolve_nodes(name, layers, nodes)]
+    assert positions == sorted(set(positions))
 
 
 def test_vgg_defaults_are_its_poolings_and_fully_connected_layers() -> None:
@@ -84,6 +88,21 @@ def test_a_module_stands_for_its_last_node() -> None:
     both = load_backbone("squeezenet1_1", "random", ("features.3", "features.3.cat"), 0, CPU)
     first, second = both.activations(torch.zeros((1, 3, 224, 224), dtype=torch.uint8))
     assert torch.equal(first, second)
+
+
+def test_nodes_of_functions_and_of_blocks_are_layers_too() -> None:
+    names = ("maxpool", "layer1.0.add", "layer2.1.relu_1", "flatten", "fc")
+    backbone = load_backbone("resnet18", "random", names, 0, CPU)
+    assert backbone.nodes == names
+    assert n_units(backbone) == (64 * 56 * 56, 64 * 56 * 56, 128 * 28 * 28, 512, 1000)
+
+
+def test_layers_come_in_the_order_asked_for() -> None:
+    black = torch.zeros((1, 3, 224, 224), dtype=torch.uint8)
+    forth = load_backbone("squeezenet1_1", "random", ("features.2", "classifier.3"), 0, CPU)
+    back = load_backbone("squeezenet1_1", "random", ("classifier.3", "features.2"), 0, CPU)
+    for a, b in zip(forth.activations(black), reversed(back.activations(black)), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_unknown_layer_names_close_ones() -> None:

@@ -28,7 +28,10 @@ def load(weights: str | Path, seed: int = 0, name: str = NAME) -> Backbone:
 
 @pytest.fixture
 def state(squeezenet: Backbone) -> OrderedDict[str, torch.Tensor]:
-    return OrderedDict((key, value.clone()) for key, value in squeezenet.model.state_dict().items())
+    weights = squeezenet.model.state_dict()
+    return OrderedDict(
+        (key, value.clone(memory_format=torch.contiguous_format)) for key, value in weights.items()
+    )
 
 
 @pytest.fixture
@@ -142,12 +145,33 @@ def test_names_and_shapes_that_do_not_fit_are_listed(tmp_path: Path, state: Orde
         assert part in caught.value.problem
 
 
-def test_another_models_weights_show_the_first_names_and_the_counts(
-    tmp_path: Path, state: OrderedDict
+def test_another_models_weights_name_that_model_and_log_every_key(
+    tmp_path: Path, state: OrderedDict, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.save(state, tmp_path / "squeezenet.pth")
-    with pytest.raises(WeightsError, match=r"\d+ missing \(.*, \.\.\.\); 50 unexpected \(.*, \.\.\.\)"):
+    caplog.set_level("DEBUG", "bidsapp_synthfmri")
+    with pytest.raises(
+        WeightsError, match=r"260 missing \(.* and 254 more, named in the log\); 50 unexpected"
+    ) as e:
         load(tmp_path / "squeezenet.pth", name="mobilenet_v2")
+    assert e.value.remedy.startswith("They fit squeezenet1_1: give --backbone squeezenet1_1")
+    # Of its 52 tensors one fits by chance: another bias of 1000 outputs.
+    assert {key for key in state if key not in caplog.text} == {"classifier.1.bias"}
+
+
+def test_a_larger_relative_is_recognised_by_its_names(tmp_path: Path) -> None:
+    larger = torchvision.models.resnet34(weights=None)
+    torch.save(larger.state_dict(), tmp_path / "resnet34.pth")
+    with pytest.raises(WeightsError, match=r"does not fit resnet18.* They fit resnet34"):
+        load(tmp_path / "resnet34.pth", name="resnet18")
+
+
+def test_another_number_of_outputs_is_no_other_network(tmp_path: Path, state: OrderedDict) -> None:
+    state["classifier.1.weight"], state["classifier.1.bias"] = torch.zeros(365, 512, 1, 1), torch.zeros(365)
+    torch.save(state, tmp_path / "places.pth")
+    with pytest.raises(WeightsError, match="50 tensors fit; 2 of another shape") as caught:
+        load(tmp_path / "places.pth")
+    assert "1000 outputs" in caught.value.remedy
 
 
 @pytest.mark.parametrize("file", ["empty.pth", "text.pth", "text.safetensors"])
