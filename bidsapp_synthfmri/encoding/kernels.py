@@ -37,11 +37,16 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
         block = torch.from_numpy(copied).to(device)
         block -= block.mean(dim=0)
         _add_symmetric_product(kernel, block)
+    for start in range(0, len(kernel), _ROWS_A_STEP):
+        rows = slice(start, start + _ROWS_A_STEP)
+        kernel[:start, rows] = kernel[rows, :start].T
+        square = kernel[rows, rows].tril()
+        kernel[rows, rows] = square + square.tril(-1).T
     return kernel
 
 
 def _add_symmetric_product(kernel: Tensor, block: Tensor) -> None:
-    """Add block block' to the kernel; on a CPU by BLAS' symmetric product, at half the operations."""
+    """Add block block' to the kernel's lower triangle; on a CPU by BLAS' symmetric product, half the work."""
     if block.device.type != "cpu":
         kernel += block @ block.T
         return
@@ -49,11 +54,7 @@ def _add_symmetric_product(kernel: Tensor, block: Tensor) -> None:
     lower = torch.from_numpy(blas.ssyrk(1.0, block.numpy().T, trans=1).T)
     for start in range(0, len(kernel), _ROWS_A_STEP):
         stop = min(start + _ROWS_A_STEP, len(kernel))
-        square = lower[start:stop, start:stop].double()
-        kernel[start:stop, start:stop] += square + square.tril(-1).T
-        below = lower[stop:, start:stop].double()
-        kernel[stop:, start:stop] += below
-        kernel[start:stop, stop:] += below.T
+        kernel[start:stop, :stop] += lower[start:stop, :stop]
 
 
 def decompose(

@@ -20,7 +20,7 @@ from .resolvents import Decomposition
 
 # Kernels are scaled to a mean eigenvalue of 1: from next to no penalty to next to no fit.
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-2, 6, 25))
-BATCH_BYTES = 1 << 28
+BATCH_BYTES = 1 << 27
 _ARRAYS_A_BATCH = 9
 # GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
 _GCV_STRIDE = 3
