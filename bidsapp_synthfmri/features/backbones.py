@@ -17,6 +17,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from ..errors import UsageError, WeightsError
 from ..structures import Json
 from .architectures import build, default_weights
+from .graphs import rectify_in_place
 from .nodes import default_layers, node_names, resolve_nodes
 from .precision import LEAST_CORRELATION, parity, probe_pictures
 from .preprocessing import Preprocessing
@@ -64,10 +65,7 @@ class Backbone:
         extractor = create_feature_extractor(
             self.model, {node: node for node in self.nodes}, suppress_diff_warning=True
         )
-        for node in extractor.graph.nodes:
-            if node.kwargs.get("inplace"):
-                node.update_kwarg("inplace", False)
-        extractor.recompile()
+        rectify_in_place(extractor)
         module: nn.Module = extractor
         return module
 

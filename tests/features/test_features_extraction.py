@@ -74,6 +74,19 @@ def test_relu_does_not_overwrite_what_it_reads(draw: Callable[[int], Image.Image
         assert np.array_equal(np.maximum(convolved, 0), rectified)
 
 
+def test_which_layers_are_asked_for_does_not_change_them(draw: Callable[[int], Image.Image]) -> None:
+    """Where only a ReLU reads a convolution's result it may be overwritten, and nowhere else."""
+    for name, layers in (
+        ("alexnet", ("features.0", "features.1", "features.2", "classifier.1", "classifier.2")),
+        ("resnet18", ("conv1", "layer1.0.bn1", "layer1.0.relu", "layer1.0.add", "layer1.0.relu_1")),
+    ):
+        together = next(extract(load_backbone(name, "random", layers, 0, CPU), [draw(0)]))
+        for layer, values in zip(layers, together, strict=True):
+            ((alone,),) = extract(load_backbone(name, "random", (layer,), 0, CPU), [draw(0)])
+            assert np.array_equal(alone, values), layer
+        assert together[0].min() < 0
+
+
 def test_units_are_counted_without_pictures(squeezenet: Backbone, draw: Callable[[int], Image.Image]) -> None:
     ((*layers,),) = extract(squeezenet, [draw(0)])
     assert n_units(squeezenet) == tuple(layer.shape[1] for layer in layers) == (193_600, 86_528, 1000)
