@@ -190,7 +190,7 @@ def other_encoding_table(encoding: pd.DataFrame) -> Table | None:
 
 
 def _score_name(metric: object, layer: str | float | None) -> str:
-    """``Correlation with single test responses, best layer per voxel``."""
+    """``Correlation with single test responses, layers as selected``."""
     name = _SCORE_NAMES.get(str(metric), str(metric))
     if layer is None or pd.isna(layer):
         return name

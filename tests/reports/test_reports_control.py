@@ -135,7 +135,7 @@ def test_the_control_s_scores_are_not_among_the_encoder_s(
     participant_with_control: ParticipantResults,
 ) -> None:
     html = participant_page(participant_with_control).html
-    assert "Correlation with single test responses, best layer per voxel" in html
+    assert "Correlation with single test responses, layers as selected" in html
     for metric in ("untrained_cv_r", "untrained_test_r", DIFFERENCE):
         assert metric not in html
     assert "As a control, encoders were fitted in the same way" in html

@@ -62,5 +62,5 @@ def test_a_fit_with_arrays_on_disk_is_the_same(tmp_path, selection):
     np.testing.assert_array_equal(mapped.out_of_fold, in_memory.out_of_fold)
     np.testing.assert_array_equal(mapped.layer_weights, in_memory.layer_weights)
     for one, other in zip(mapped.weights, in_memory.weights, strict=True):
-        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.readout.values, other.readout.values)
     assert list(tmp_path.rglob("*.*")) == []
