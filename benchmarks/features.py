@@ -37,7 +37,6 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from bidsapp_synthfmri.encoding.kernels import linear_kernel
 from bidsapp_synthfmri.features.backbones import Backbone, load_backbone
 from bidsapp_synthfmri.features.cache import cached_features
-from bidsapp_synthfmri.features.entries import release_pages
 from bidsapp_synthfmri.features.images import open_rgb
 from bidsapp_synthfmri.structures import FloatArray, StimulusSet
 
@@ -101,7 +100,6 @@ def ours(backbone: Backbone, stimuli: StimulusSet, folder: Path) -> Kernels:
     images = np.arange(len(stimuli))
     for layer in features.layers:
         kernel = linear_kernel(layer.values, images, backbone.device).cpu().numpy()
-        release_pages(layer.values)
     rows = tuple(np.array(layer.values[:_COMPARED]) for layer in features.layers)
     return Kernels(features_s, kernel, rows, np.array(features.layers[-1].values))
 

@@ -8,6 +8,7 @@ from scipy.linalg import blas
 from torch import Tensor
 
 from ..errors import InputMalformedError
+from ..features.entries import release_pages
 from ..structures import FloatArray, IntArray
 from .resolvents import FEW_ALPHAS, Decomposition, by_band, by_kernel
 
@@ -34,6 +35,7 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
     for start in range(0, features.shape[1], _UNITS_A_BLOCK):
         units = slice(start, start + _UNITS_A_BLOCK)
         copied = np.array(features[:, units]) if every else features[images, units]  # (n_images, units)
+        release_pages(features)
         block = torch.from_numpy(copied).to(device)
         block -= block.mean(dim=0)
         _add_symmetric_product(kernel, block)
@@ -50,11 +52,12 @@ def _add_symmetric_product(kernel: Tensor, block: Tensor) -> None:
     if block.device.type != "cpu":
         kernel += block @ block.T
         return
-    # Fortran order sees the transpose, and its upper triangle is the lower one here.
-    lower = torch.from_numpy(blas.ssyrk(1.0, block.numpy().T, trans=1).T)
+    # Fortran order sees the transpose, and its upper triangle is the lower one here. BLAS' threads still
+    # wait for work when it returns, and torch's would wait for them: NumPy adds with one.
+    lower, total = blas.ssyrk(1.0, block.numpy().T, trans=1).T, kernel.numpy()
     for start in range(0, len(kernel), _ROWS_A_STEP):
         stop = min(start + _ROWS_A_STEP, len(kernel))
-        kernel[start:stop, :stop] += lower[start:stop, :stop]
+        total[start:stop, :stop] += lower[start:stop, :stop]
 
 
 def decompose(

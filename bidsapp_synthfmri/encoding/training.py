@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..features.entries import release_pages
 from ..structures import FloatArray, IntArray, LayerFeatures
 from .folds import Folds
 from .kernels import decompose, linear_kernel
@@ -133,7 +132,6 @@ def layer_kernels(
     kernels = allocate((len(layers), len(rows), len(rows)))
     for number, layer in enumerate(layers):
         kernels[number] = linear_kernel(layer.values, rows, device).float().cpu().numpy()
-        release_pages(layer.values)
     return kernels
 
 
