@@ -20,7 +20,7 @@ from .resolvents import Decomposition
 
 # Kernels are scaled to a mean eigenvalue of 1: from next to no penalty to next to no fit.
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-2, 6, 25))
-BATCH_BYTES = 1 << 27
+BATCH_BYTES = 1 << 29
 _ARRAYS_A_BATCH = 9
 # GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
 _GCV_STRIDE = 3
@@ -262,7 +262,10 @@ def _best_penalties(solver: FoldSolver, targets: Targets, search: str) -> _Best:
     tried = torch.zeros((n_alphas, n_voxels), dtype=torch.bool, device=targets.centred.device)
     wanted = ~tried if search == "exact" or n_alphas == 1 else _start(solver, targets, search)
     while wanted.any():
-        for number in torch.nonzero(wanted.any(dim=1)).flatten().tolist():
+        numbers = torch.nonzero(wanted.any(dim=1)).flatten().tolist()
+        if search == "window":
+            solver.prepare(numbers)
+        for number in numbers:
             columns = torch.nonzero(wanted[number]).flatten()
             every = len(columns) == n_voxels
             dual, residuals = solver.leave_out(
