@@ -18,7 +18,7 @@ from torch import Tensor
 from ..structures import BoolArray, FloatArray, IntArray
 from .nesting import Outer, fold_means, outer_loop, turn_of_rows
 from .resolvents import Decomposition
-from .ridge import choose_alpha
+from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
 from .training import Allocate, BatchScores, TrainingSet, in_memory
 from .variance import product_measure
@@ -248,7 +248,6 @@ def _fold_deleted(
     A fit to all rows in which a fold's responses are replaced by their out-of-fold predictions is the fit
     without the fold: those predictions then cost nothing.
     """
-    search = training.penalties
     replaced = []
     for _, rows, columns in jobs:
         responses = values[:, columns]
@@ -256,12 +255,8 @@ def _fold_deleted(
         replaced.append(responses)
     stacked = np.concatenate(replaced, axis=1)
     alphas = np.concatenate([alpha[columns] for _, _, columns in jobs])
-    dual = np.empty_like(stacked)
-    for one in np.unique(alphas):
-        same = alphas == one
-        Y = torch.from_numpy(stacked[:, same]).to(search.device, search.dtype)
-        found = choose_alpha(decomposition, Y, training.folds, (float(one),), "exact")
-        dual[:, same] = (found.dual / decomposition.scale).float().cpu().numpy()
+    found = dual_weights(decomposition, torch.from_numpy(stacked), torch.from_numpy(alphas))
+    dual = (found / decomposition.scale).float().numpy()
     by_stimulus = np.zeros((len(training.kernels[0]), dual.shape[1]), dtype=np.float32)
     np.add.at(by_stimulus, training.index, dual)
     ends = np.cumsum([len(columns) for _, _, columns in jobs])

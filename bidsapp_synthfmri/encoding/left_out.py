@@ -81,10 +81,6 @@ class FoldSolver:
             blocks = resolvent.blocks(self._folds)
             self._factors[number] = _Factors(resolvent, tuple(map(torch.linalg.cholesky, blocks)))
 
-    def forget(self, number: int) -> None:
-        """Free what is kept for a penalty."""
-        self._factors.pop(number, None)
-
     def leave_out(self, number: int, projected: Tensor) -> tuple[Tensor, Tensor]:
         """Dual weights of the fit to all rows, and residuals of each fold by a fit without it.
 
