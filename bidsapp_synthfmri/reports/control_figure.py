@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ..derivatives.names import CONTROL_FIGURE, CONTROL_LAYERS_FIGURE
 from .control import UNTRAINED_CV_R, RoiControl, with_interval
-from .drawing import COLOURS, MOST_ROIS, Mark, canvas, drawn, legend_above, svg_of, zero_line
-from .estimates import Estimate, roi_name
+from .drawing import COLOURS, MOST_ROIS, Mark, canvas, draw_estimate, drawn, legend_above, svg_of, zero_line
+from .estimates import roi_name
 from .layer_figure import CV_R, LayerScores, layer_scores
 from .numbers import correlation
 from .page import Figure
@@ -42,9 +41,9 @@ def _draw(controls: Sequence[RoiControl]) -> str:
     drawing = canvas(1.2 + _INCHES_PER_ROI * len(controls))
     left, right = drawing.subplots(1, 2, sharey=True)
     for place, one in enumerate(controls):
-        _point(left, one.trained, _TRAINED, place - _APART)
-        _point(left, one.untrained, _UNTRAINED, place + _APART)
-        _point(right, one.difference, _DIFFERENCE, place)
+        draw_estimate(left, one.trained, _TRAINED, place - _APART)
+        draw_estimate(left, one.untrained, _UNTRAINED, place + _APART)
+        draw_estimate(right, one.difference, _DIFFERENCE, place)
     left.set_title("Prediction of test images")
     left.set_xlabel("Correlation with single responses (Pearson r)")
     right.set_title("Trained less untrained, paired")
@@ -67,14 +66,6 @@ def _draw(controls: Sequence[RoiControl]) -> str:
         columns=3,
     )
     return svg_of(drawing)
-
-
-def _point(axes: Axes, estimate: Estimate, mark: Mark, height: float) -> None:
-    if not estimate.known:
-        return
-    if math.isfinite(estimate.low) and math.isfinite(estimate.high):
-        axes.plot([estimate.low, estimate.high], [height] * 2, color=mark.colour, linewidth=2, alpha=0.75)
-    axes.plot([estimate.value], [height], linestyle="none", **mark.style())
 
 
 def _caption(n_shown: int, n_rois: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -13,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
+
+from .estimates import Estimate
 
 COLOURS = {
     "ink": "#1b1f24",
@@ -136,3 +139,12 @@ def legend_above(drawing: Drawing, handles: list[Line2D], columns: int) -> None:
 def zero_line(axes: Axes) -> None:
     """A thin line where a correlation is nil."""
     axes.axvline(0, color=COLOURS["muted"], linewidth=0.8)
+
+
+def draw_estimate(axes: Axes, estimate: Estimate, mark: Mark, height: float) -> None:
+    """A mark at ``height``, with its interval where there is one; nothing where the estimate is not known."""
+    if not estimate.known:
+        return
+    if math.isfinite(estimate.low) and math.isfinite(estimate.high):
+        axes.plot([estimate.low, estimate.high], [height] * 2, color=mark.colour, linewidth=2, alpha=0.75)
+    axes.plot([estimate.value], [height], linestyle="none", **mark.style())

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
-from matplotlib.axes import Axes
-
-from .drawing import COLOURS, MOST_ROIS, Mark, canvas, drawn, legend_above, svg_of, zero_line
-from .estimates import Estimate, roi_name
+from .drawing import COLOURS, MOST_ROIS, Mark, canvas, draw_estimate, drawn, legend_above, svg_of, zero_line
+from .estimates import roi_name
 from .leakage import ALL, WITHIN, Audit, Subset
 from .numbers import correlation, count, counted
 from .page import Figure
@@ -51,21 +47,13 @@ def _draw(marks: list[tuple[Subset, Mark, str]], rois: tuple[str, ...]) -> str:
         if place:
             axes.axhline(place - 0.5, color=COLOURS["grid"], linewidth=0.8)
         for row, (subset, mark, _) in enumerate(marks):
-            _point(axes, subset.synthetic_real(roi), mark, place + (row - (len(marks) - 1) / 2) * step)
+            draw_estimate(axes, subset.synthetic_real(roi), mark, place + (row - (len(marks) - 1) / 2) * step)
     axes.set_yticks(range(len(rois)), [roi_name(roi) for roi in rois])
     axes.set_ylim(len(rois) - 0.5, -0.5)
     axes.set_xlabel("Correlation of synthetic with real responses (Pearson r, mean over voxels)")
     handles = [mark.handle(f"{label} ({count(subset.n_stimuli)})") for subset, mark, label in marks]
     legend_above(drawing, handles, columns=3)
     return svg_of(drawing)
-
-
-def _point(axes: Axes, estimate: Estimate, mark: Mark, height: float) -> None:
-    if not estimate.known:
-        return
-    if math.isfinite(estimate.low) and math.isfinite(estimate.high):
-        axes.plot([estimate.low, estimate.high], [height] * 2, color=mark.colour, linewidth=2, alpha=0.75)
-    axes.plot([estimate.value], [height], linestyle="none", **mark.style())
 
 
 def _caption(audit: Audit, known: list[Subset]) -> str:
