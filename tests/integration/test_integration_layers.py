@@ -42,7 +42,7 @@ def test_a_region_has_one_layer(run):
     for roi in regions:
         assert sorted(shares[roi]) == [0, 1]
     assert summary["layer_selection"] == "roi"
-    assert "region" in encoder.card["layer_selection"]
+    assert "region" in encoder.card["layer_selection"]["description"]
     assert "All voxels of a region take the layer" in page
     used = np.concatenate([layer.voxels for layer in encoder.weights])
     assert sorted(used) == list(range(len(results.voxels)))
