@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-BLOCK = 128
+BLOCK = 96
 # Columns of the lower triangle updated together.
 _PANEL = 768
 
@@ -137,42 +137,33 @@ def fill_transposed_basis(basis: Tensor, reflections: tuple[Reflection, ...]) ->
 
 @dataclass(frozen=True)
 class BandFactor:
-    """L L' = B + alpha.
+    """L L' = B + alpha; what solving needs of L's diagonal blocks L_i and those below them, M_i.
 
     Attributes
     ----------
-    inverses : (n_blocks, b, b), inverses of L's diagonal blocks
-    below : (n_blocks - 1, b, b), L's blocks (i + 1, i)
+    inverses : (n_blocks, b, b), L_i^-1
+    down : (n_blocks - 1, b, b), -L_(i+1)^-1 M_i
+    up : (n_blocks - 1, b, b), -M_i L_i^-1
     """
 
     inverses: Tensor
-    below: Tensor
+    down: Tensor
+    up: Tensor
 
     def forward(self, right: Tensor) -> Tensor:
         """L^-1 ``right``, (n_blocks * b, k)."""
-        block = self.inverses.shape[1]
-        solved = torch.empty_like(right)
-        known = right[:block]
-        for number, inverse in enumerate(self.inverses):
-            rows = slice(number * block, (number + 1) * block)
-            if number > 0:
-                known = torch.addmm(right[rows], self.below[number - 1], known, alpha=-1)
-            known = torch.mm(inverse, known, out=solved[rows])
-        return solved
+        blocks = torch.bmm(self.inverses, right.unflatten(0, (len(self.inverses), -1)))
+        for number, step in enumerate(self.down):
+            blocks[number + 1].addmm_(step, blocks[number])
+        return blocks.flatten(0, 1)
 
     def solve(self, right: Tensor) -> Tensor:
         """(B + alpha)^-1 ``right``, (n_blocks * b, k)."""
-        block = self.inverses.shape[1]
-        solved = self.forward(right)
-        last = len(self.inverses) - 1
-        known = solved[last * block :]
-        for number in range(last, -1, -1):
-            rows = slice(number * block, (number + 1) * block)
-            if number < last:
-                known = torch.addmm(solved[rows], self.below[number].T, known, alpha=-1)
-            known = torch.mm(self.inverses[number].T, known)
-            solved[rows] = known
-        return solved
+        solved = self.forward(right).unflatten(0, (len(self.inverses), -1))
+        blocks = torch.bmm(self.inverses.mT, solved)
+        for number in range(len(self.up) - 1, -1, -1):
+            blocks[number].addmm_(self.up[number].T, blocks[number + 1])
+        return blocks.flatten(0, 1)
 
     def trace(self) -> float:
         """Of (B + alpha)^-1, with a 1 / alpha for each row that fills up the last block.
@@ -183,8 +174,7 @@ class BandFactor:
         """
         block = self.inverses[-1].T @ self.inverses[-1]
         trace = float(block.trace())
-        for inverse, left in zip(self.inverses[:-1].flip(0), self.below.flip(0), strict=True):
-            step = left @ inverse
+        for inverse, step in zip(self.inverses[:-1].flip(0), self.up.flip(0), strict=True):
             block = inverse.T @ inverse + step.T @ block @ step
             trace += float(block.trace())
         return trace
@@ -201,16 +191,20 @@ def factorise(band: Band, alphas: tuple[float, ...], dtype: torch.dtype) -> tupl
     identity = torch.eye(band.diagonal.shape[1], dtype=torch.float64, device=band.diagonal.device)
     shift = penalties[:, None, None] * identity  # (n_alphas, b, b)
     inverses: list[Tensor] = []
-    below: list[Tensor] = []
+    down: list[Tensor] = []
+    up: list[Tensor] = []
     for number, diagonal in enumerate(band.diagonal):
         block = diagonal + shift
         if number > 0:
-            left = band.below[number - 1] @ inverses[-1].mT  # (n_alphas, b, b)
-            below.append(left)
-            block = block - left @ left.mT
+            under = band.below[number - 1] @ inverses[-1].mT  # (n_alphas, b, b)
+            block = block - under @ under.mT
         L = torch.linalg.cholesky(block)
-        inverses.append(torch.linalg.solve_triangular(L, identity.expand_as(L), upper=False))
+        inverse = torch.linalg.solve_triangular(L, identity.expand_as(L), upper=False)
+        if number > 0:
+            down.append((-inverse @ under).to(dtype))
+            up.append((-under @ inverses[-1]).to(dtype))
+        inverses.append(inverse)
+    none = [identity.new_empty((len(alphas), 0, *identity.shape), dtype=dtype)]
+    parts = [torch.stack(blocks, dim=1) if blocks else none[0] for blocks in (down, up)]
     together = torch.stack(inverses, dim=1).to(dtype)  # (n_alphas, n_blocks, b, b)
-    no_blocks = together.new_empty((len(alphas), 0, *identity.shape))
-    under = torch.stack(below, dim=1).to(dtype) if below else no_blocks
-    return tuple(map(BandFactor, together, under))
+    return tuple(map(BandFactor, together, *parts))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.linalg import blas
@@ -12,8 +16,9 @@ from ..features.entries import release_pages
 from ..structures import FloatArray, IntArray
 from .resolvents import FEW_ALPHAS, Decomposition, by_band, by_kernel
 
-# Units multiplied in float32 before they are added in float64.
-_UNITS_A_BLOCK = 4096
+_UNITS_A_BLOCK = 3072
+# Blocks whose products are summed in float32 before they are added in float64.
+_BLOCKS_A_SUM = 3
 _ROWS_A_STEP = 256
 
 
@@ -28,17 +33,13 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
 
     Returns
     -------
-    (n_images, n_images) float64: blocks multiplied in float32, summed in float64
+    (n_images, n_images) float64: blocks multiplied and a few of them summed in float32, all summed in
+    float64
     """
     kernel = torch.zeros((len(images), len(images)), dtype=torch.float64, device=device)
-    every = len(images) == len(features) and bool((np.diff(images) == 1).all())
-    for start in range(0, features.shape[1], _UNITS_A_BLOCK):
-        units = slice(start, start + _UNITS_A_BLOCK)
-        copied = np.array(features[:, units]) if every else features[images, units]  # (n_images, units)
-        release_pages(features)
-        block = torch.from_numpy(copied).to(device)
-        block -= block.mean(dim=0)
-        _add_symmetric_product(kernel, block)
+    blocks = _centred_blocks(features, images, device)
+    while some := tuple(islice(blocks, 1)):
+        _add_lower(kernel, _symmetric_product(chain(some, islice(blocks, _BLOCKS_A_SUM - 1))))
     for start in range(0, len(kernel), _ROWS_A_STEP):
         rows = slice(start, start + _ROWS_A_STEP)
         kernel[:start, rows] = kernel[rows, :start].T
@@ -47,17 +48,43 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
     return kernel
 
 
-def _add_symmetric_product(kernel: Tensor, block: Tensor) -> None:
-    """Add block block' to the kernel's lower triangle; on a CPU by BLAS' symmetric product, half the work."""
-    if block.device.type != "cpu":
-        kernel += block @ block.T
+def _centred_blocks(features: FloatArray, images: IntArray, device: torch.device) -> Iterator[Tensor]:
+    """(n_images, some units) float32, block by block of units, each unit about its mean.
+
+    BLAS' threads still wait for work when a product is done, and torch's would wait for them: NumPy does the
+    rest with one.
+    """
+    every = len(images) == len(features) and bool((np.diff(images) == 1).all())
+    for start in range(0, features.shape[1], _UNITS_A_BLOCK):
+        units = slice(start, start + _UNITS_A_BLOCK)
+        block = np.array(features[:, units]) if every else features[images, units]
+        release_pages(features)
+        block -= block.mean(axis=0)
+        yield torch.from_numpy(block).to(device)
+
+
+def _symmetric_product(blocks: Iterable[Tensor]) -> Tensor:
+    """Sum of block block', of which the lower triangle counts; on a CPU by BLAS, half the work."""
+    total: Any = None
+    for block in blocks:
+        if block.device.type != "cpu":
+            total = block @ block.T if total is None else total.addmm_(block, block.T)
+        elif total is None:
+            total = blas.ssyrk(1.0, block.numpy().T, trans=1)
+        else:
+            total = blas.ssyrk(1.0, block.numpy().T, beta=1.0, c=total, trans=1, overwrite_c=1)
+    # Fortran order sees the transpose, and its upper triangle is the lower one here.
+    return total if isinstance(total, Tensor) else torch.from_numpy(total.T)
+
+
+def _add_lower(kernel: Tensor, product: Tensor) -> None:
+    """Add the lower triangle of a product."""
+    if kernel.device.type != "cpu":
+        kernel += product
         return
-    # Fortran order sees the transpose, and its upper triangle is the lower one here. BLAS' threads still
-    # wait for work when it returns, and torch's would wait for them: NumPy adds with one.
-    lower, total = blas.ssyrk(1.0, block.numpy().T, trans=1).T, kernel.numpy()
     for start in range(0, len(kernel), _ROWS_A_STEP):
         stop = min(start + _ROWS_A_STEP, len(kernel))
-        total[start:stop, :stop] += lower[start:stop, :stop]
+        kernel.numpy()[start:stop, :stop] += product.numpy()[start:stop, :stop]
 
 
 def decompose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,14 +29,6 @@ class Targets:
     projected: Tensor
 
 
-@dataclass(frozen=True)
-class _Factors:
-    """One penalty's resolvent, and the Cholesky factor of G_ff of each fold."""
-
-    resolvent: Resolvent
-    folds: tuple[Tensor, ...]
-
-
 class FoldSolver:
     """Leave-group-out residuals; what a penalty needs of the kernel is computed once and kept.
 
@@ -55,7 +47,8 @@ class FoldSolver:
         self._order = None if bool((order.diff() == 1).all()) else order.to(decomposition.device)
         self._folds = [slice(start, stop) for start, stop in pairwise(bounds)]
         self.decomposition = decomposition if self._order is None else decomposition.reordered(self._order)
-        self._factors: dict[int, _Factors] = {}
+        self._resolvents: dict[int, Resolvent] = {}
+        self._factors: dict[int, tuple[Tensor, ...]] = {}  # Cholesky factors of each fold's G_ff
 
     def targets(self, Y: Tensor) -> Targets:
         """Responses (n, v) brought to the decomposition's type, device and order of rows."""
@@ -73,30 +66,43 @@ class FoldSolver:
         original[self._order] = rows
         return original
 
-    def prepare(self, numbers: Iterable[int]) -> None:
-        """Compute together what some penalties, by their position in the grid, need."""
-        missing = tuple(number for number in numbers if number not in self._factors)
-        resolvents = self.decomposition.resolvents(tuple(self.alphas[number] for number in missing))
-        for number, resolvent in zip(missing, resolvents, strict=True):
-            blocks = resolvent.blocks(self._folds)
-            self._factors[number] = _Factors(resolvent, tuple(map(torch.linalg.cholesky, blocks)))
+    def resolvents(self, numbers: Sequence[int]) -> list[Resolvent]:
+        """Of some penalties, by their position in the grid; those not known yet are computed together."""
+        missing = [number for number in numbers if number not in self._resolvents]
+        alphas = tuple(self.alphas[number] for number in missing)
+        self._resolvents.update(zip(missing, self.decomposition.resolvents(alphas), strict=True))
+        return [self._resolvents[number] for number in numbers]
 
-    def leave_out(self, number: int, projected: Tensor) -> tuple[Tensor, Tensor]:
+    def leave_out(
+        self, pairs: Sequence[tuple[int, Tensor]], projected: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Dual weights of the fit to all rows, and residuals of each fold by a fit without it.
 
         Parameters
         ----------
-        number : position of the penalty in the grid
-        projected : of ``targets``, or some of its columns
+        pairs : penalties, by their position in the grid, and the columns of ``projected`` to solve with each
+        projected : of ``targets``
 
-        Returns
-        -------
-        (n, v) and (n, v)
+        Yields
+        ------
+        (n, n_columns) and (n, n_columns), for each pair
         """
-        self.prepare([number])
-        factors = self._factors[number]
-        dual = factors.resolvent.dual(projected)
-        residuals = torch.empty_like(dual)
-        for rows, factor in zip(self._folds, factors.folds, strict=True):
-            residuals[rows] = torch.cholesky_solve(dual[rows], factor)
-        return dual, residuals
+        numbers = [number for number, _ in pairs]
+        sizes = [len(columns) for _, columns in pairs]
+        solved = projected.new_empty((len(projected), sum(sizes)))
+        parts = solved.split(sizes, dim=1)
+        for resolvent, (_, columns), part in zip(self.resolvents(numbers), pairs, parts, strict=True):
+            part.copy_(resolvent.solve(projected[:, columns]))
+        lifted = self.decomposition.lift(solved)  # in one product, as most penalties have few columns
+        del solved, parts
+        for number, dual in zip(numbers, lifted.split(sizes, dim=1), strict=True):
+            residuals = torch.empty_like(dual)
+            for rows, factor in zip(self._folds, self._fold_factors(number), strict=True):
+                residuals[rows] = torch.cholesky_solve(dual[rows], factor)
+            yield dual, residuals
+
+    def _fold_factors(self, number: int) -> tuple[Tensor, ...]:
+        if number not in self._factors:
+            (resolvent,) = self.resolvents([number])
+            self._factors[number] = tuple(map(torch.linalg.cholesky, resolvent.blocks(self._folds)))
+        return self._factors[number]

@@ -22,16 +22,13 @@ _GRAM_PANEL = 256
 
 
 class Resolvent(Protocol):
-    """G for one penalty. ``projected`` is what ``project`` of its decomposition gave."""
+    """G for one penalty, between its decomposition's ``project`` and ``lift``."""
 
     def trace(self) -> float:
         """Of (N'KN + alpha)^-1."""
 
-    def squares(self, projected: Tensor) -> Tensor:
-        """(v,) sums of squares of G Y, (n, v)."""
-
-    def dual(self, projected: Tensor) -> Tensor:
-        """G Y, (n, v): the dual weights."""
+    def solve(self, projected: Tensor) -> Tensor:
+        """What ``lift`` makes G Y, (n, v), the dual weights; of the same sums of squares."""
 
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
         """The lower triangle of G_ff (n_f, n_f) of each fold's rows f."""
@@ -60,6 +57,9 @@ class Decomposition(Protocol):
 
     def project(self, Y: Tensor) -> Tensor:
         """``Y`` (n, v) as the resolvents take it."""
+
+    def lift(self, solved: Tensor) -> Tensor:
+        """G Y, (n, v), of what a resolvent's ``solve`` gave."""
 
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[Resolvent]:
         """One for each penalty."""
@@ -101,6 +101,10 @@ class BandDecomposition:
         """(n_blocks * b, v)."""
         return self.basis @ Y
 
+    def lift(self, solved: Tensor) -> Tensor:
+        """See ``Decomposition``."""
+        return self.basis.T @ solved
+
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[BandResolvent]:
         """See ``Decomposition``."""
         for alpha, factor in zip(alphas, factorise(self.band, alphas, self.dtype), strict=True):
@@ -124,13 +128,9 @@ class BandResolvent:
         n_filling = len(self.basis) - (self.basis.shape[1] - 1)
         return self.factor.trace() - n_filling / self.alpha
 
-    def squares(self, projected: Tensor) -> Tensor:
+    def solve(self, projected: Tensor) -> Tensor:
         """See ``Resolvent``: Q keeps lengths."""
-        return self.factor.solve(projected).square().sum(dim=0)
-
-    def dual(self, projected: Tensor) -> Tensor:
-        """See ``Resolvent``."""
-        return self.basis.T @ self.factor.solve(projected)
+        return self.factor.solve(projected)
 
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
         """See ``Resolvent``: with Z_f = L^-1 Q_f', G_ff = Z_f' Z_f."""
@@ -173,6 +173,10 @@ class KernelDecomposition:
         """(n, v), as it is."""
         return Y
 
+    def lift(self, solved: Tensor) -> Tensor:
+        """(n, v), as it is."""
+        return solved
+
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[KernelResolvent]:
         """See ``Decomposition``."""
         n = len(self)
@@ -199,11 +203,7 @@ class KernelResolvent:
         """See ``Resolvent``."""
         return float(self.G.trace())
 
-    def squares(self, projected: Tensor) -> Tensor:
-        """See ``Resolvent``."""
-        return self.dual(projected).square().sum(dim=0)
-
-    def dual(self, projected: Tensor) -> Tensor:
+    def solve(self, projected: Tensor) -> Tensor:
         """See ``Resolvent``."""
         return self.G @ projected
 

@@ -11,19 +11,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from .folds import Folds
 from .left_out import FoldSolver, Targets
 from .resolvents import Decomposition
+from .window import Best, best_penalties, generalised_errors
 
 # Kernels are scaled to a mean eigenvalue of 1: from next to no penalty to next to no fit.
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-2, 6, 25))
-BATCH_BYTES = 1 << 29
+BATCH_BYTES = 1 << 28
 _ARRAYS_A_BATCH = 9
-# GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
-_GCV_STRIDE = 3
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,9 @@ def choose_alpha(
     Y : (n, n_voxels)
     folds : partition of the n rows, at least two folds
     alphas : grid, ascending
-    search : ``exact`` predicts with every alpha; ``window`` starts from the neighbours of generalised
-        cross-validation's choice, and goes on for a voxel as long as its best lies at the end of what was
-        tried; ``gcv`` takes generalised cross-validation's choice
+    search : ``exact`` predicts with every alpha; ``window`` starts from generalised cross-validation's
+        choice and tries its neighbours, then the neighbours of what is best, but for those that are all but
+        certain to be worse (``window.Departure``); ``gcv`` takes generalised cross-validation's choice
     batch_bytes : memory for the arrays of voxels that are computed together
 
     Returns
@@ -104,9 +102,12 @@ def choose_alphas(
     most = max(1, batch_bytes // (_ARRAYS_A_BATCH * len(Y) * dtype.itemsize))
     n_batches = max(1, -(-Y.shape[1] // most))
     scores = RidgeScores.empty(Y, dtype)
+    learned = None
     for voxels in np.array_split(np.arange(Y.shape[1]), n_batches):
         batch = slice(int(voxels[0]), int(voxels[-1]) + 1) if len(voxels) else slice(0)
-        scores.put(batch, _batch_scores(solver, Y[:, batch], search))
+        targets = solver.targets(Y[:, batch])
+        best, learned = best_penalties(solver, targets, search, learned)
+        scores.put(batch, _scores(solver, targets, best))
     return scores
 
 
@@ -123,13 +124,12 @@ def dual_weights(decomposition: Decomposition, Y: Tensor, alpha: Tensor) -> Tens
     (n, n_voxels); columns sum to 0. The fitted values are ``kernel / scale @ c`` + the mean of Y.
     """
     values = Y.to(decomposition.device, decomposition.dtype)
-    projected = decomposition.project(values - values.mean(dim=0))
-    dual = torch.empty_like(values)
+    solved = decomposition.project(values - values.mean(dim=0))
     alphas, which = torch.unique(alpha.to(decomposition.device), return_inverse=True)
     for number, resolvent in enumerate(decomposition.resolvents(tuple(alphas.tolist()))):
         columns = torch.nonzero(which == number).flatten()
-        dual[:, columns] = resolvent.dual(projected[:, columns])
-    return dual.to(Y.device)
+        solved[:, columns] = resolvent.solve(solved[:, columns])
+    return decomposition.lift(solved).to(Y.device)
 
 
 def dual_weights_without(
@@ -165,7 +165,7 @@ def dual_weights_without(
     for number, resolvent in enumerate(first.resolvents(tuple(alphas.tolist()))):
         columns = torch.nonzero(which == number).flatten()
         (block,) = resolvent.blocks([slice(0, len(rows))])
-        c = resolvent.dual(projected[:, columns])[: len(rows)]
+        c = first.lift(resolvent.solve(projected[:, columns]))[: len(rows)]
         residuals[:, columns] = torch.cholesky_solve(c, torch.linalg.cholesky(block))
     replaced = values.clone()
     replaced[rows] -= residuals
@@ -190,16 +190,8 @@ def gcv_errors(decomposition: Decomposition, Y: Tensor, alphas: tuple[float, ...
     """
     values = Y.to(decomposition.device, decomposition.dtype)
     projected = decomposition.project(values - values.mean(dim=0))
-    return _gcv(decomposition, projected, alphas).to(Y.device)
-
-
-def _gcv(decomposition: Decomposition, projected: Tensor, alphas: tuple[float, ...]) -> Tensor:
-    n = len(decomposition)
-    errors = [
-        resolvent.squares(projected) * (n / resolvent.trace() ** 2)
-        for resolvent in decomposition.resolvents(alphas)
-    ]
-    return torch.stack(errors)
+    resolvents = decomposition.resolvents(alphas)
+    return generalised_errors(resolvents, projected, len(values)).to(Y.device)
 
 
 def correlate_columns(a: Tensor, b: Tensor) -> Tensor:
@@ -209,38 +201,7 @@ def correlate_columns(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(norm > 0, (a * b).sum(dim=0) / norm.clamp(min=torch.finfo(a.dtype).tiny), 0)
 
 
-class _Best:
-    """Each voxel's best penalty so far.
-
-    Attributes
-    ----------
-    choice : (v,) position in the grid
-    errors : (v,) sum of squared residuals
-    dual, residuals : (n, v)
-    """
-
-    def __init__(self, targets: Targets) -> None:
-        n_voxels = targets.centred.shape[1]
-        self.choice = torch.zeros(n_voxels, dtype=torch.long, device=targets.centred.device)
-        self.errors = torch.full_like(targets.centred[0], torch.inf)
-        self.dual = torch.empty_like(targets.centred)
-        self.residuals = torch.empty_like(targets.centred)
-
-    def offer(self, number: int, columns: Tensor, dual: Tensor, residuals: Tensor) -> None:
-        """Keep what a penalty gave for some voxels where it is better, or as good and smaller."""
-        errors = residuals.square().sum(dim=0)
-        before = self.errors[columns]
-        better = torch.nonzero(
-            (errors < before) | ((errors == before) & (number < self.choice[columns]))
-        ).flatten()
-        kept = columns[better]
-        self.choice[kept], self.errors[kept] = number, errors[better]
-        self.dual[:, kept], self.residuals[:, kept] = dual[:, better], residuals[:, better]
-
-
-def _batch_scores(solver: FoldSolver, Y: Tensor, search: str) -> RidgeScores:
-    targets = solver.targets(Y)
-    best = _best_penalties(solver, targets, search)
+def _scores(solver: FoldSolver, targets: Targets, best: Best) -> RidgeScores:
     predicted = best.residuals.neg_().add_(targets.centred)
     total = targets.centred.square().sum(dim=0)  # (v,)
     varies, last = total > 0, len(solver.alphas) - 1
@@ -254,53 +215,3 @@ def _batch_scores(solver: FoldSolver, Y: Tensor, search: str) -> RidgeScores:
         out_of_fold=solver.restored(predicted + targets.mean),
         dual=solver.restored(best.dual),
     )
-
-
-def _best_penalties(solver: FoldSolver, targets: Targets, search: str) -> _Best:
-    n_alphas, n_voxels = len(solver.alphas), targets.centred.shape[1]
-    best = _Best(targets)
-    tried = torch.zeros((n_alphas, n_voxels), dtype=torch.bool, device=targets.centred.device)
-    wanted = ~tried if search == "exact" or n_alphas == 1 else _start(solver, targets, search)
-    while wanted.any():
-        numbers = torch.nonzero(wanted.any(dim=1)).flatten().tolist()
-        if search == "window":
-            solver.prepare(numbers)
-        for number in numbers:
-            columns = torch.nonzero(wanted[number]).flatten()
-            every = len(columns) == n_voxels
-            dual, residuals = solver.leave_out(
-                number, targets.projected if every else targets.projected[:, columns]
-            )
-            best.offer(number, columns, dual, residuals)
-        tried |= wanted
-        wanted = (
-            _neighbours(best.choice, n_alphas) & ~tried if search == "window" else torch.zeros_like(tried)
-        )
-    return best
-
-
-def _start(solver: FoldSolver, targets: Targets, search: str) -> Tensor:
-    """(n_alphas, v) the penalties to try first."""
-    n_alphas = len(solver.alphas)
-    some = sorted({*range(0, n_alphas, _GCV_STRIDE), n_alphas - 1}) if search == "window" else range(n_alphas)
-    errors = _gcv(solver.decomposition, targets.projected, tuple(solver.alphas[number] for number in some))
-    choice = _interpolated_minimum(solver.alphas, list(some), errors)
-    if search == "gcv":
-        return torch.nn.functional.one_hot(choice, n_alphas).T.bool()
-    return _neighbours(choice, n_alphas)
-
-
-def _interpolated_minimum(alphas: tuple[float, ...], known: list[int], errors: Tensor) -> Tensor:
-    """(v,) position in the grid of the smallest error, of which some positions' (n_known, v) are known."""
-    if len(known) == len(alphas) or len(known) < 4:
-        return torch.tensor(known, device=errors.device)[errors.argmin(dim=0)]
-    tiny = torch.finfo(errors.dtype).tiny
-    at = np.log(alphas)
-    curve = CubicSpline(at[known], errors.clamp(min=tiny).log().double().cpu().numpy())(at)
-    return torch.from_numpy(curve.argmin(axis=0)).to(errors.device)
-
-
-def _neighbours(choice: Tensor, n_alphas: int) -> Tensor:
-    """(n_alphas, v) whether a position is a voxel's choice or next to it."""
-    positions = torch.arange(n_alphas, device=choice.device)[:, None]
-    return (positions - choice).abs() <= 1
