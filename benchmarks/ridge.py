@@ -21,19 +21,16 @@ import sys
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import himalaya
 import numpy as np
 import torch
-from himalaya.backend import set_backend
-from himalaya.kernel_ridge import KernelRidgeCV
 from measure import Measurement, argument_parser, measure, print_line, rounded, threads
 from numpy.typing import NDArray
 from scipy.linalg import blas
-from sklearn.model_selection import PredefinedSplit
 
 from bidsapp_synthfmri.config import PENALTY_SEARCHES
 from bidsapp_synthfmri.encoding.folds import Folds
@@ -112,6 +109,10 @@ def ours(problem: Problem, device: str, dtype: str, search: str) -> Fit:
 
 def peer(problem: Problem, device: str, dtype: str, backend: str) -> Fit:
     """himalaya, which decomposes the kernel of every fold's training rows, then of all rows."""
+    from himalaya.backend import set_backend  # here, not to count in the memory of ours
+    from himalaya.kernel_ridge import KernelRidgeCV
+    from sklearn.model_selection import PredefinedSplit
+
     on_gpu = backend == "torch" and device.startswith("cuda")
     made = set_backend("torch_cuda" if on_gpu else backend)
     model = KernelRidgeCV(
@@ -234,7 +235,7 @@ def main() -> None:
             "search": arguments.search,
             "dtype": arguments.dtype,
         }
-        name = f"himalaya {himalaya.__version__} KernelRidgeCV, {backend} backend"
+        name = f"himalaya {version('himalaya')} KernelRidgeCV, {backend} backend"
         print_line("ridge", config, measurement, name, compared, threads(), device=arguments.device)
 
 

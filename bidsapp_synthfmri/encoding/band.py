@@ -152,14 +152,14 @@ class BandFactor:
 
     def forward(self, right: Tensor) -> Tensor:
         """L^-1 ``right``, (n_blocks * b, k)."""
-        blocks = torch.bmm(self.inverses, right.unflatten(0, (len(self.inverses), -1)))
+        blocks = torch.bmm(self.inverses, right.reshape(*self.inverses.shape[:2], -1))
         for number, step in enumerate(self.down):
             blocks[number + 1].addmm_(step, blocks[number])
         return blocks.flatten(0, 1)
 
     def solve(self, right: Tensor) -> Tensor:
         """(B + alpha)^-1 ``right``, (n_blocks * b, k)."""
-        solved = self.forward(right).unflatten(0, (len(self.inverses), -1))
+        solved = self.forward(right).reshape(*self.inverses.shape[:2], -1)
         blocks = torch.bmm(self.inverses.mT, solved)
         for number in range(len(self.up) - 1, -1, -1):
             blocks[number].addmm_(self.up[number].T, blocks[number + 1])

@@ -90,12 +90,12 @@ class FoldSolver:
         numbers = [number for number, _ in pairs]
         sizes = [len(columns) for _, columns in pairs]
         solved = projected.new_empty((len(projected), sum(sizes)))
-        parts = solved.split(sizes, dim=1)
+        parts = torch.split(solved, sizes, dim=1)
         for resolvent, (_, columns), part in zip(self.resolvents(numbers), pairs, parts, strict=True):
             part.copy_(resolvent.solve(projected[:, columns]))
         lifted = self.decomposition.lift(solved)  # in one product, as most penalties have few columns
         del solved, parts
-        for number, dual in zip(numbers, lifted.split(sizes, dim=1), strict=True):
+        for number, dual in zip(numbers, torch.split(lifted, sizes, dim=1), strict=True):
             residuals = torch.empty_like(dual)
             for rows, factor in zip(self._folds, self._fold_factors(number), strict=True):
                 residuals[rows] = torch.cholesky_solve(dual[rows], factor)

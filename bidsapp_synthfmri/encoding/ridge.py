@@ -20,7 +20,7 @@ from .window import Best, best_penalties, generalised_errors
 
 # Kernels are scaled to a mean eigenvalue of 1: from next to no penalty to next to no fit.
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-2, 6, 25))
-BATCH_BYTES = 1 << 28
+BATCH_BYTES = 1 << 27
 _ARRAYS_A_BATCH = 9
 
 
