@@ -15,7 +15,7 @@ from torch import Tensor
 
 BLOCK = 96
 # Columns of the lower triangle updated together.
-_PANEL = 768
+_PANEL = 512
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def reduce_to_band(matrix: Tensor, block: int = BLOCK) -> tuple[Band, tuple[Refl
     diagonal = matrix.new_zeros((n_blocks, block, block), dtype=torch.float64)
     below = matrix.new_zeros((n_blocks - 1, block, block), dtype=torch.float64)
     reflections = []
+    work = matrix.new_empty((n, 3 * block))
     for number, start in enumerate(range(0, n, block)):
         end = min(start + block, n)
         corner = matrix[start:end, start:end].tril()
@@ -77,7 +78,7 @@ def reduce_to_band(matrix: Tensor, block: int = BLOCK) -> tuple[Band, tuple[Refl
             break
         reflection, R = _reflection(matrix[end:, start:end], end)
         below[number, : len(R)] = R
-        _reflect_both_sides(matrix[end:, end:], reflection)
+        _reflect_both_sides(matrix[end:, end:], reflection, work)
         reflections.append(reflection)
     return Band(diagonal, below), tuple(reflections)
 
@@ -96,13 +97,19 @@ def _reflection(panel: Tensor, first: int) -> tuple[Reflection, Tensor]:
     return Reflection(first, V, T), packed[:rank].triu()
 
 
-def _reflect_both_sides(trailing: Tensor, reflection: Reflection) -> None:
-    """The lower triangle of a symmetric view ``trailing`` (m, m) becomes that of H' trailing H."""
+def _reflect_both_sides(trailing: Tensor, reflection: Reflection, work: Tensor) -> None:
+    """The lower triangle of a symmetric view ``trailing`` (m, m) becomes that of H' trailing H.
+
+    ``work`` has room for three matrices like V.
+    """
     V, T = reflection.V, reflection.T
-    panels = _panels(reflection.first, len(trailing))
+    rank, panels = V.shape[1], _panels(reflection.first, len(trailing))
     X = _symmetric_product(trailing, V @ T, panels)  # (m, b)
-    W = X - V @ (T.T @ (V.T @ X)) / 2  # (m, b)
-    left, right = torch.cat([V, W], dim=1), torch.cat([W, V], dim=1)
+    W = X.addmm_(V, T.T @ (V.T @ X), alpha=-0.5)
+    together = work[: len(V), : 3 * rank]  # W, V, W: the update is [V W] [W V]' in one product
+    for part, at in ((W, 0), (V, rank), (W, 2 * rank)):
+        together[:, at : at + rank] = part
+    left, right = together[:, rank:], together[:, : 2 * rank]
     for panel in panels:
         trailing[panel.start :, panel].addmm_(left[panel.start :], right[panel].T, alpha=-1)
 

@@ -21,11 +21,11 @@ from .resolvents import Resolvent
 # GCV varies slowly with the penalty: it is computed at every so many, and interpolated.
 _GCV_STRIDE = 3
 # Voxels whose neighbours are all tried, so that the others learn from them.
-_N_LEARNING = 192
+_N_LEARNING = 128
 # Fewer voxels than this tell nothing of the spread.
 _FEW = 32
 # Standard deviations over voxels by which a neighbour must look worse to be left out.
-_MARGIN = 5.0
+_MARGIN = 4.0
 
 
 def best_penalties(
