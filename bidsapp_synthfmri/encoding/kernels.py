@@ -49,15 +49,19 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
 
 
 def _centred_blocks(features: FloatArray, images: IntArray, device: torch.device) -> Iterator[Tensor]:
-    """(n_images, some units) float32, block by block of units, each unit about its mean.
+    """(n_images, some units) float32, block by block of units, each unit about its mean; in one place.
 
     BLAS' threads still wait for work when a product is done, and torch's would wait for them: NumPy does the
     rest with one.
     """
-    every = len(images) == len(features) and bool((np.diff(images) == 1).all())
-    for start in range(0, features.shape[1], _UNITS_A_BLOCK):
-        units = slice(start, start + _UNITS_A_BLOCK)
-        block = np.array(features[:, units]) if every else features[images, units]
+    n_units = features.shape[1]
+    room = np.empty(len(images) * min(n_units, _UNITS_A_BLOCK), dtype=np.float32)
+    for start in range(0, n_units, _UNITS_A_BLOCK):
+        units = slice(start, min(start + _UNITS_A_BLOCK, n_units))
+        block = room[: len(images) * (units.stop - start)].reshape(len(images), -1)
+        for first in range(0, len(images), _ROWS_A_STEP):
+            some = slice(first, first + _ROWS_A_STEP)
+            block[some] = features[images[some], units]
         release_pages(features)
         block -= block.mean(axis=0)
         yield torch.from_numpy(block).to(device)
