@@ -67,6 +67,13 @@ def test_ridge_is_himalayas():
     assert agreement["peer_peak_mb"] > 0
 
 
+def test_features_are_torchvisions():
+    measured = line("features", "--n", "24", "--peer")
+    assert measured["agreement"]["features_max_difference_in_sd"] < 1e-4
+    assert measured["agreement"]["kernel_max_difference_in_trace_mean"] < 1e-5
+    assert measured["limit_s"] > 0
+
+
 def test_copies_are_found_and_unrelated_pictures_are_not():
     agreement = line("duplicates")["agreement"]
     for copies in agreement["copies"].values():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..encoding.fit import N_VOXELS_BATCH
 from ..encoding.selection import BANDED, ROI, STACKING, VOXEL
+from ..encoding.weights import MIN_VOXELS_FOR_BASIS
 from ..errors import MemoryExceededError
 from .streaming import stays_in_memory
 
@@ -14,7 +15,9 @@ _MEMINFO = Path("/proc/meminfo")
 _LIMIT = Path("/sys/fs/cgroup/memory.max")
 _USED = Path("/sys/fs/cgroup/memory.current")
 _ARRAYS_A_BATCH = 8
+# Arrays of a kernel's size, float64: to solve, and to find a basis that stores many voxels' weights.
 _KERNELS = 4
+_BASIS_KERNELS = 7
 _GB = 1e9
 
 
@@ -38,9 +41,10 @@ def fit_bytes(
 ) -> int:
     """Memory that fitting an encoder takes beside the responses, roughly.
 
-    Every layer's kernel in float32, arrays like the responses, one kernel's decomposition in float64, a
-    batch's arrays in float64, and weights in half precision: with one layer a voxel those of voxels
-    spread evenly over the layers, jointly those of every layer for every voxel.
+    Every layer's kernel in float32, arrays like the responses, one kernel's decomposition in float64 or, from
+    a thousand voxels on, its eigenvectors, a batch's arrays in float64, and weights in half precision: with
+    one layer a voxel those of voxels spread evenly over the layers, jointly those of every layer for every
+    voxel.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ def fit_bytes(
     arrays = [4 * n_layers * n_trials**2, responses]
     arrays += {ROI: [n_layers * responses], STACKING: 2 * [n_layers * responses]}.get(selection, [responses])
     kept = sum(n_bytes for n_bytes in arrays if stays_in_memory(n_bytes, available))
-    decomposition = _KERNELS * 8 * n_trials**2
+    basis = n_voxels >= MIN_VOXELS_FOR_BASIS
+    decomposition = (_BASIS_KERNELS if basis else _KERNELS) * 8 * n_trials**2
     batch = _ARRAYS_A_BATCH * 8 * n_trials * min(n_voxels, N_VOXELS_BATCH)
     weights = 2 * n_voxels * sum(units)
     if selection not in (STACKING, BANDED):

@@ -20,8 +20,14 @@ def test_the_tighter_of_machine_and_cgroup_counts(tmp_path):
 
 def test_bold5000_fits_and_a_whole_brain_does_not_fit_a_laptop():
     alexnet = (193600, 32448, 64896, 43264, 9216, 4096, 4096, 1000)
-    assert fit_bytes(4803, 1685, alexnet) < 2.5e9
+    assert fit_bytes(4803, 1685, alexnet) < 3.2e9
     assert fit_bytes(4803, 200_000, alexnet) > 8e9
+
+
+def test_finding_a_basis_for_many_voxels_counts():
+    per_voxel = fit_bytes(2000, 999, (4096,)) - fit_bytes(2000, 998, (4096,))
+    step = fit_bytes(2000, 1000, (4096,)) - fit_bytes(2000, 999, (4096,))
+    assert step - per_voxel == 3 * 8 * 2000**2
 
 
 def test_joint_layers_take_more_and_what_goes_to_a_file_takes_nothing():
