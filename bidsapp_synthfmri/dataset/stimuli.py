@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputMalformedError, InputMissingError
+from ..features.images import verify
 from ..structures import StimulusSet, Trials
 from .annex import first_few, is_annexed_within, repository, require_content
 
@@ -136,8 +136,7 @@ def _require_images(paths: Sequence[Path]) -> None:
 
 def _is_image(path: Path) -> bool:
     try:
-        with Image.open(path) as image:
-            image.verify()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        verify(path)
+    except (InputMissingError, InputMalformedError):
         return False
     return True
