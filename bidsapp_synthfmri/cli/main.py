@@ -23,6 +23,7 @@ from .options import (
     run_config,
     selection_options,
 )
+from .synthesis_options import image_arguments, image_options, synthesis_config, trial_options
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -101,21 +102,21 @@ def simulate(**options: Any) -> None:
 
 
 @click.command()
-@click.argument("encoder", type=click.Path(path_type=Path))
-@click.argument("images", type=_FOLDER)
-@click.argument("out", type=_FOLDER)
-@click.option(
-    "--weights-file", type=click.Path(path_type=Path), help="Weights of an encoder fitted on a file."
-)
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
-@click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
+@image_arguments
+@trial_options
+@image_options
 def synthesize(**options: Any) -> None:
-    """Responses of a stored ENCODER to a folder of IMAGES (subfolders are categories), written to OUT."""
+    """Responses of a stored ENCODER to IMAGES, written to OUT.
+
+    IMAGES is a folder (its subfolders are categories), a TSV with columns path and label, a tar archive or
+    pattern of several, a .npy file or an HDF5 file. A second call with the same options goes on where the
+    first was stopped.
+    """
 
     def start() -> int:
-        from ..workflow import synthesise_folder
+        from ..workflow import synthesise
 
-        return synthesise_folder(**options)
+        return synthesise(synthesis_config(**options))
 
     _guarded(start)
 

@@ -103,12 +103,14 @@ STIMULUS_COLUMNS = Columns(
             ),
         ),
         "label": Column("Category of the picture"),
+        "repeat": Column("Number of the synthetic trial of this picture, from 1; each has noise of its own"),
+        "listed": Column("Number of the picture in its source, from 1, counting those that were skipped"),
     },
     other="Column of the stimulus table, as it was there",
 )
 # Columns that lead a table, in this order; whatever else there is follows.
 TRIAL_ORDER = ("session", "run", "onset", "duration", "stimulus")
-STIMULUS_ORDER = ("stimulus", "split", "prediction", "label")
+STIMULUS_ORDER = ("stimulus", "split", "prediction", "label", "repeat", "listed")
 
 INDEX_COLUMNS = Columns(
     {"index": Column("Value of the voxels in the image"), "name": Column("What the voxels of this value are")}

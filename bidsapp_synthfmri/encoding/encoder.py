@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
+from ..features.squares import Square
 from ..structures import Features, FloatArray, IntArray, Json, Space
 from .readout import Readout
 from .weights import LayerWeights, layer_weights
@@ -145,8 +146,10 @@ class Encoder:
         batches = list(self.predict_batches(images, batch_size))
         return np.concatenate(batches) if batches else np.empty((0, len(self.voxels)), dtype=np.float32)
 
-    def predict_batches(self, images: Sequence[ImageSource], batch_size: int = 64) -> Iterator[FloatArray]:
-        """``predict``, a batch at a time: (<= batch_size, n_voxels)."""
+    def predict_batches(
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
+    ) -> Iterator[FloatArray]:
+        """``predict`` of any number of images, a batch at a time: (<= batch_size, n_voxels)."""
         backbone = self._checked(images, batch_size)
         for units in extract(backbone, images, batch_size):
             yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
@@ -224,7 +227,7 @@ class Encoder:
                 )
         return self._readout.predict(units, n_images)
 
-    def _checked(self, images: Sequence[ImageSource], batch_size: int) -> Backbone:
+    def _checked(self, images: Iterable[ImageSource | Square], batch_size: int) -> Backbone:
         """The network, once the request makes sense."""
         if self.backbone is None:
             raise UsageError("This encoder has no network at hand", "Use Encoder.load, or Encoder.on")

@@ -36,7 +36,7 @@ class Readout:
 
     @classmethod
     def on(cls, device: torch.device, weights: Sequence[LayerWeights], intercept: FloatArray) -> Readout:
-        """The weights on ``device``: in single precision, or as they are stored where that takes over 1 GB."""
+        """The weights on ``device``: in single precision, or as stored where that takes over 1 GB."""
         n_weights = sum(layer.readout.values.size for layer in weights)
         layers = tuple(_Layer.on(device, layer, n_weights <= _MOST_WIDENED) for layer in weights)
         return cls(_tensor(intercept).to(device), layers)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from ..errors import InputMalformedError, InputMissingError
+from ..structures import StimulusSet
 from .stored import StoredPicture
 
 ImageSource = Path | str | StoredPicture | Image.Image | NDArray[np.uint8]
@@ -83,6 +84,11 @@ def verify(source: Path | StoredPicture) -> None:
         _opened(source, str(source), checked)
 
 
+def sources_of(images: StimulusSet) -> list[Path | StoredPicture]:
+    """The pictures of a set, in its order."""
+    return [Path(path) if isinstance(path, str) else path for path in images.table["path"]]
+
+
 def name_of(source: ImageSource) -> str:
     """What messages call a picture."""
     if isinstance(source, (np.ndarray, Image.Image)):
@@ -90,9 +96,7 @@ def name_of(source: ImageSource) -> str:
     return source.name if isinstance(source, StoredPicture) else str(source)
 
 
-def _opened(
-    file: Path | BinaryIO, name: str, use: Callable[[Image.Image, str], Image.Image]
-) -> Image.Image:
+def _opened(file: Path | BinaryIO, name: str, use: Callable[[Image.Image, str], Image.Image]) -> Image.Image:
     try:
         with Image.open(file, formats=_FORMATS) as image:
             _require_decodable_size(image)
@@ -113,9 +117,7 @@ def _require_decodable_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError
 
 
-def _from_stored(
-    source: StoredPicture, use: Callable[[Image.Image, str], Image.Image]
-) -> Image.Image:
+def _from_stored(source: StoredPicture, use: Callable[[Image.Image, str], Image.Image]) -> Image.Image:
     try:
         content = source.content()
     except FileNotFoundError as error:

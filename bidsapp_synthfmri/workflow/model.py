@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from ..encoding import (
 )
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
+from ..features.images import sources_of
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
 from .console import LOGGER
 from .memory import available_bytes
@@ -90,9 +90,8 @@ def selection_of(config: RunConfig) -> str:
 
 def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     """Responses to an extra image set, streamed through the network."""
-    paths = [Path(path) for path in images.table["path"]]
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(encoder.predict(paths, _BATCH), table, encoder.voxels)
+    return Synthetic(encoder.predict(sources_of(images), _BATCH), table, encoder.voxels)
 
 
 def _own_stimuli(
