@@ -85,8 +85,8 @@ class Posterior:
     n_voxels : of the encoder
     n_trials : training trials
     bound : on ``overestimate``
-    overestimate : by what share the directions left out enlarge the mean variance over images like the
-        training ones; the largest of all layers and penalties in use
+    overestimate : by what share the directions left out are expected to enlarge the mean variance of new
+        images; the largest of all layers and penalties in use
     """
 
     layers: tuple[LayerPosterior, ...]
@@ -121,7 +121,7 @@ class Posterior:
             "Posterior variance of ridge's predictions as of a Gaussian process, penalties as"
             " cross-validation chose them and signal variance by marginal likelihood; independent over"
             f" voxels. From the leading directions of the training images: {ranks}; those left out enlarge"
-            f" the mean variance of images like them by at most {self.overestimate:.1%}."
+            f" the mean variance of new images by at most about {self.overestimate:.1%}."
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

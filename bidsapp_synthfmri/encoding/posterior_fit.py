@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..structures import Features, FloatArray, IntArray, LayerFeatures
+from .basis import shrinkage
 from .posterior import LayerPosterior, Posterior
 from .selection import Selected, batches
 from .training import TrainingSet
@@ -41,8 +42,7 @@ def fit_posterior(
     rows : (n_stimuli,) the training stimuli's rows
     training : what was fitted on
     found : its penalties and dual weights
-    bound : on the share by which directions left out may enlarge the mean variance of images like the
-        training ones
+    bound : on the share by which directions left out may enlarge the mean variance of new images
     progress : called with a word on each layer that is done, if given
 
     Raises
@@ -84,7 +84,7 @@ def _of_layer(
 ) -> tuple[LayerPosterior, float]:
     n_trials = len(training.index)
     counts = np.bincount(training.index)
-    spectrum = _Spectrum.of(training.kernel(number), counts)
+    spectrum = _Spectrum.of(training.kernel(number), counts, layer.values.shape[1])
     penalty = alpha * (spectrum.eigenvalues.sum() / n_trials)
     rank, overestimate = spectrum.rank(np.unique(penalty), bound)
     basis, mean = _basis(TrainingLayer(layer, rows, counts / n_trials), spectrum.duals(rank))
@@ -110,32 +110,48 @@ class _Spectrum:
     eigenvalues : (n,) descending, none below 0
     vectors : (n, n) of sqrt(m_i) x_i'x_j sqrt(m_j)
     root : (n,) sqrt(m)
+    variance : (n,) of new images along each direction
+    outside : variance of new images along all others
     """
 
     eigenvalues: Float64
     vectors: Float64
     root: Float64
+    variance: Float64
+    outside: float
 
     @classmethod
-    def of(cls, kernel: torch.Tensor, counts: IntArray) -> _Spectrum:
-        shown = torch.from_numpy(counts / counts.sum()).to(kernel)
-        about = kernel @ shown
-        centred = kernel - about - about[:, None] + shown @ about
-        root = torch.from_numpy(np.sqrt(counts)).to(kernel)
-        values, vectors = torch.linalg.eigh(centred * root * root[:, None])
+    def of(cls, kernel: torch.Tensor, counts: IntArray, n_units: int) -> _Spectrum:
+        """Of a layer's kernel between stimuli, each shown ``counts`` times."""
+        n_trials, shown = counts.sum(), counts / counts.sum()
+        weights = torch.from_numpy(shown).to(kernel)
+        about = kernel @ weights
+        centred = kernel - about - about[:, None] + weights @ about
+        covariance = centred * weights.sqrt() * weights.sqrt()[:, None]
+        values, vectors = torch.linalg.eigh(covariance)
+        descending = values.flip(0).clip(min=0).cpu().numpy()
+        g = shrinkage(covariance.cpu().numpy(), shown, n_units)
+        isotropic = g * descending.sum() / n_units
         return cls(
-            values.flip(0).clip(min=0).cpu().numpy(), vectors.flip(1).cpu().numpy(), root.cpu().numpy()
+            eigenvalues=n_trials * descending,
+            vectors=vectors.flip(1).cpu().numpy(),
+            root=np.sqrt(counts),
+            variance=(1 - g) * descending + isotropic,
+            outside=float(isotropic * max(0, n_units - len(counts))),
         )
 
     def rank(self, penalties: Float64, bound: float) -> tuple[int, float]:
-        """Leading directions to keep, and by what share the others enlarge the variance.
+        """Leading directions to keep, and by what share the others enlarge the mean variance of new images.
 
-        Along direction i the training trials vary by l_i / n, so that, mean over them, leaving it out adds
-        l_i / n l_i / (l_i + a) to a variance of sum_i l_i / n a / (l_i + a) + a / n.
+        With t_i the variance of new images along direction i, leaving it out adds t_i l_i / (l_i + a) to a
+        mean variance of sum_i t_i a / (l_i + a) + a / n + that of all other directions. As for stored weights
+        (``basis``), t is that of the training images shrunk by Ledoit and Wolf's rule: new images vary
+        more than they in the directions in which they hardly do.
         """
-        values, a = self.eigenvalues[:, None], penalties[None]
-        whole = (values * a / (values + a)).sum(axis=0) + a[0]
-        added = values**2 / (values + a) / whole
+        values, t, a = self.eigenvalues[:, None], self.variance[:, None], penalties[None]
+        n_trials = (self.root**2).sum()
+        whole = (t * a / (values + a)).sum(axis=0) + a[0] / n_trials + self.outside
+        added = t * values / (values + a) / whole
         left = np.vstack([added[::-1].cumsum(axis=0)[::-1], np.zeros_like(a)]).max(axis=1)  # from i on
         resolved = int((self.eigenvalues > _LEAST_EIGENVALUE * self.eigenvalues[0]).sum())
         rank = min(resolved, max(1, int((left > bound).sum())))
