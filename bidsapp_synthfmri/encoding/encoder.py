@@ -166,7 +166,7 @@ class Encoder:
             yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
 
     def predict_with_variance_batches(
-        self, images: Sequence[ImageSource], batch_size: int = 64
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
     ) -> Iterator[tuple[FloatArray, FloatArray]]:
         """``predict_batches``, with the posterior variance of each prediction.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from ..encoding import Encoder
 from ..features.preprocessing import Preprocessing
 from ..structures import FloatArray, Json
+from ..synthesis.noise_model import NONE
+from ..synthesis.trials import image_generators, require_samplable, sample_trials
 from ..synthesis_config import SynthesisConfig
 from .images import Readable
 
@@ -26,6 +30,18 @@ class Sampler:
     encoder: Encoder
     config: SynthesisConfig
 
+    def require(self) -> None:
+        """Refuse what this encoder cannot give, before hours go into it.
+
+        Raises
+        ------
+        UsageError : noise or uncertainty that it has no model of
+        """
+        config = self.config
+        require_samplable(self.encoder.noise, config.noise, config.repeats, config.snr_scale)
+        if config.uncertainty:
+            next(self.encoder.predict_with_variance_batches([]), None)
+
     @cached_property
     def preprocessing(self) -> Preprocessing:
         """From a picture to the network's input."""
@@ -39,8 +55,35 @@ class Sampler:
         (n_images of the batch * repeats, n_voxels), and the predictions' posterior standard deviation
         (n_images of the batch, n_voxels), None unless asked for
         """
-        for prediction in self.encoder.predict_batches(pictures, self.config.batch_size):
-            yield prediction, None
+        done = 0
+        for prediction, variance in self._predictions(pictures):
+            kept = pictures.kept[done : done + len(prediction)]
+            done += len(prediction)
+            sd = None if variance is None else np.sqrt(variance)
+            yield self._trials(prediction, variance, [image.position for image in kept]), sd
+
+    def _predictions(self, pictures: Readable) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        if self.config.uncertainty:
+            yield from self.encoder.predict_with_variance_batches(pictures, self.config.batch_size)
+        else:
+            for prediction in self.encoder.predict_batches(pictures, self.config.batch_size):
+                yield prediction, None
+
+    def _trials(
+        self, prediction: FloatArray, variance: FloatArray | None, positions: Sequence[int]
+    ) -> FloatArray:
+        if self.config.noise == NONE:
+            return prediction
+        trials = sample_trials(
+            prediction,
+            self.encoder.noise,
+            self.config.repeats,
+            image_generators(self.config.random_seed, positions),
+            kind=self.config.noise,
+            snr_scale=self.config.snr_scale,
+            variance=variance,
+        )  # (repeats, n_images, n_voxels)
+        return trials.transpose(1, 0, 2).reshape(-1, prediction.shape[1])
 
     @property
     def facts(self) -> Json:

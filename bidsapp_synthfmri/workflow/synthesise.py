@@ -73,6 +73,7 @@ def _synthesise(config: SynthesisConfig, listing: ImageListing, threads: int) ->
     with watch.step("loading the encoder"):
         encoder = Encoder.load(config.encoder, config.weights_file, str(choose_device(config.device)))
         sampler = Sampler(encoder, config)
+        sampler.require()
     size = config.shard_size or default_size(len(encoder.voxels), config.repeats, config.batch_size)
     writer = Writer(
         config.output_dir, encoder.card["participant"], encoder.card["task"], encoder.voxels.space

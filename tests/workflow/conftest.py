@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from bidsapp_synthfmri.encoding import (
     VoxelChoices,
     model_card,
 )
+from bidsapp_synthfmri.encoding.posterior import LayerPosterior, Posterior
 from bidsapp_synthfmri.encoding.weights import LayerWeights, ScaledMatrix
 from bidsapp_synthfmri.features.backbones import Backbone, load_backbone
 from bidsapp_synthfmri.features.extraction import n_units
 from bidsapp_synthfmri.structures import VoxelSpace
+from bidsapp_synthfmri.synthesis.noise_model import NoiseModel
 
 N_VOXELS = 12
 LAYERS = ("features.2", "features.5")
@@ -104,3 +106,45 @@ def pictures(tmp_path: Path) -> Callable[[int], Pictures]:
         return Pictures(tmp_path / folder, names)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def noisy_encoder(stored_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a noise model and a posterior."""
+    rng = np.random.default_rng(1)
+    encoder = Encoder.load(stored_encoder)
+
+    def ones(n_rows: int = 1) -> np.ndarray:
+        return np.ones((n_rows, N_VOXELS) if n_rows > 1 else N_VOXELS, dtype=np.float32)
+
+    factors = np.full((1, N_VOXELS), 0.8, dtype=np.float32)
+    noise = NoiseModel(
+        centre=np.zeros(N_VOXELS, dtype=np.float32),
+        gain=2 * ones(),
+        signal_sd=ones(),
+        noise_sd=3 * ones(),
+        factors=factors,
+        unique_sd=np.sqrt(1 - factors[0] ** 2),
+        shrinkage=0.1,
+        held_out=-1.0,
+        held_out_independent=-1.4,
+        n_stimuli=20,
+        n_trials=60,
+        n_searched=40,
+    )
+    layers = tuple(
+        LayerPosterior(
+            name=layer.name,
+            voxels=layer.voxels,
+            basis=ScaledMatrix.of(rng.standard_normal((layer.n_units, 3)).astype(np.float32) / 100),
+            eigenvalues=np.array([3.0, 2.0, 1.0]),
+            mean=np.zeros(layer.n_units, dtype=np.float32),
+            penalty=np.full(len(layer.voxels), 0.5),
+            prior=np.full(len(layer.voxels), 1e-6),
+        )
+        for layer in encoder.weights
+    )
+    posterior = Posterior(layers, N_VOXELS, n_trials=60, bound=0.05, overestimate=0.01)
+    path = tmp_path_factory.mktemp("noisy") / stored_encoder.name
+    replace(encoder, noise=noise, posterior=posterior).save(path)
+    return path

@@ -406,3 +406,78 @@ def test_encoders_that_cannot_be_used_are_refused_with_the_reason(
     assert done.exit_code == code, done.output
     assert words in done.output.splitlines()[-1]
     assert not list((tmp_path / "out").glob("sub-*"))
+
+
+def test_repeats_are_rows_with_noise_of_their_own(noisy_encoder, pictures, tmp_path):
+    made, out = pictures(6), tmp_path / "out"
+    options = ["--noise", "calibrated", "--repeats", 50, "--shard-size", 4, "--random-seed", 3]
+    done = synthesize(noisy_encoder, made.folder, out, *options)
+    assert done.exit_code == 0, done.output
+    table = pd.concat(tables(out))
+    assert list(table["stimulus"]) == [name for name in made.names for _ in range(50)]
+    assert list(table["repeat"]) == list(range(1, 51)) * 6
+    values = responses(out).reshape(6, 50, -1)
+    prediction = Encoder.load(noisy_encoder).predict([made.folder / name for name in made.names])
+    # The model's gain is 2 and its noise has SD 3: the mean of 50 trials varies by .42.
+    assert np.abs(values.mean(axis=1) - 2 * prediction).max() < 5 * 3 / np.sqrt(50)
+    noise = (values - 2 * prediction[:, None]).reshape(300, -1)
+    assert abs(noise.std() / 3 - 1) < 0.05
+    shared = np.corrcoef(noise.T)[np.triu_indices(noise.shape[1], 1)].mean()
+    assert abs(shared - 0.8**2) < 0.1
+
+
+def test_noise_depends_neither_on_batches_nor_on_shards_nor_on_pictures_skipped(
+    noisy_encoder, pictures, tmp_path
+):
+    made = pictures(7)
+    options = ["--noise", "independent", "--repeats", 2]
+    forms = (["--batch-size", 2, "--shard-size", 3], ["--batch-size", 5])
+    for number, form in enumerate(forms):
+        assert synthesize(noisy_encoder, made.folder, tmp_path / str(number), *options, *form).exit_code == 0
+    one, other = (responses(tmp_path / str(number)) for number in range(2))
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    (made.folder / made.names[2]).write_bytes(b"no picture")
+    assert synthesize(noisy_encoder, made.folder, tmp_path / "skipped", *options).exit_code == 10
+    np.testing.assert_allclose(responses(tmp_path / "skipped"), np.delete(one, [4, 5], axis=0), atol=1e-5)
+
+
+def test_uncertainty_is_a_series_of_its_own(noisy_encoder, pictures, tmp_path):
+    made, out = pictures(5), tmp_path / "out"
+    options = ["--noise", "calibrated", "--repeats", 3, "--uncertainty", "--shard-size", 3]
+    done = synthesize(noisy_encoder, made.folder, out, *options)
+    assert done.exit_code == 0, done.output
+    paths = [made.folder / name for name in made.names]
+    ((_, variance),) = Encoder.load(noisy_encoder).predict_with_variance_batches(paths)
+    sd = responses(out, "sd")
+    np.testing.assert_allclose(sd, np.sqrt(variance), rtol=1e-4)
+    assert (sd > 0).all()
+    assert len(responses(out)) == 15
+    names = [nib.load(path).header.get_axis(0).name for path in sorted(out.glob("sub-01/func/*stat-sd*.nii"))]
+    assert tuple(np.concatenate(names)) == made.names
+
+
+def test_noiseless_predictions_stay_so_beside_their_uncertainty(noisy_encoder, pictures, tmp_path):
+    made, out = pictures(3), tmp_path / "out"
+    assert synthesize(noisy_encoder, made.folder, out, "--uncertainty").exit_code == 0
+    expected = Encoder.load(noisy_encoder).predict([made.folder / name for name in made.names])
+    np.testing.assert_allclose(responses(out), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--noise", "calibrated"], "no noise model"),
+        (["--uncertainty"], "without its uncertainty"),
+        (["--repeats", 2], "--noise calibrated"),
+        (["--noise", "independent", "--snr-scale", -1], "--snr-scale is -1"),
+        (["--name", "a-b"], "not a BIDS label"),
+        (["--batch-size", 0], "1 or more"),
+    ],
+)
+def test_what_the_encoder_or_the_options_do_not_allow_is_refused(
+    stored_encoder, pictures, tmp_path, options, words
+):
+    done = synthesize(stored_encoder, pictures(2).folder, tmp_path / "out", *options)
+    assert done.exit_code == 2
+    assert words in done.output.splitlines()[-1]
+    assert not list((tmp_path / "out").glob("sub-*"))
