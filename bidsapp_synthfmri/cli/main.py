@@ -1,4 +1,4 @@
-"""The commands: run, demo, simulate, synthesize."""
+"""The commands: run, demo, simulate, synthesize, rank."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ from .options import (
     run_config,
     selection_options,
 )
-from .synthesis_options import image_arguments, image_options, synthesis_config, trial_options
+from .synthesis_options import (
+    image_arguments,
+    image_options,
+    rank_config,
+    rank_options,
+    synthesis_config,
+    trial_options,
+)
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -121,13 +128,31 @@ def synthesize(**options: Any) -> None:
     _guarded(start)
 
 
+@click.command()
+@image_arguments
+@rank_options
+@image_options
+def rank(**options: Any) -> None:
+    """Which IMAGES a stored ENCODER expects to drive a region most, and least: a table and a sheet in OUT.
+
+    IMAGES as for synthesize.
+    """
+
+    def start() -> int:
+        from ..workflow import rank as rank_step
+
+        return rank_step(rank_config(**options))
+
+    _guarded(start)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="synthfmri")
 def main() -> None:
     """Encode, synthesise and decode fMRI responses to natural images."""
 
 
-for command in (run, demo, simulate, synthesize):
+for command in (run, demo, simulate, synthesize, rank):
     main.add_command(command)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..config import DEVICES
-from ..synthesis_config import DEFAULT_SET, NOISE_KINDS, SynthesisConfig
+from ..synthesis_config import DEFAULT_SET, DEFAULT_TOP, NOISE_KINDS, RankConfig, SynthesisConfig
 from .options import Decorated, applied
 
 _PATH = click.Path(path_type=Path)
@@ -99,6 +99,30 @@ def trial_options(function: Decorated) -> Decorated:
             ),
         ],
     )
+
+
+def rank_options(function: Decorated) -> Decorated:
+    """What images are ranked by."""
+    return applied(
+        function,
+        [
+            click.option("--roi", required=True, metavar="NAME", help="Region; PPA means both hemispheres."),
+            click.option("--contrast", metavar="NAME", help="Region whose response is taken off."),
+            click.option(
+                "--top", type=int, default=DEFAULT_TOP, show_default=True, help="Images shown of either end."
+            ),
+        ],
+    )
+
+
+def rank_config(**options: Any) -> RankConfig:
+    """The configuration that the options make.
+
+    Raises
+    ------
+    UsageError : what ``RankConfig`` refuses
+    """
+    return RankConfig(**options, command=shlex.join(sys.argv))
 
 
 def synthesis_config(**options: Any) -> SynthesisConfig:

@@ -15,7 +15,7 @@ from ..atomic import write_bytes
 from ..config import RunConfig
 from ..errors import UsageError
 from ..structures import Json
-from ..synthesis_config import SynthesisConfig
+from ..synthesis_config import ImageConfig, RankConfig
 from . import names
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
@@ -31,13 +31,13 @@ _CONFIGURATION = "Configuration"
 _VERSION_CONTROL = frozenset({".git", ".gitattributes", ".gitmodules", ".gitignore", ".datalad"})
 SYNTHESIZE = "synthesize"
 # Levels that read no dataset: a description that is there already says more of the sources than they can.
-_WITHOUT_SOURCES = ("group", SYNTHESIZE)
+_WITHOUT_SOURCES = ("group", SYNTHESIZE, "rank")
 _REMEDY = "Move it away, or give an OUTPUT_DIR of its own"
 
 
 def write_dataset_files(
     output_dir: Path,
-    config: RunConfig | SynthesisConfig,
+    config: RunConfig | ImageConfig,
     derivatives: Mapping[str, Path] | None = None,
     source: Json | None = None,
     environment: Mapping[str, str] = os.environ,
@@ -63,8 +63,7 @@ def write_dataset_files(
     UsageError : OUTPUT_DIR holds the description of another dataset
     """
     before = _existing(output_dir)
-    if level is None:
-        level = config.level if isinstance(config, RunConfig) else SYNTHESIZE
+    level = config.level if level is None else level
     description = _description(before, config, level, derivatives or {}, source or {}, environment)
     # The description first: were a run stopped half way, the folder would still be known as ours.
     for name, text in (
@@ -163,7 +162,7 @@ def _existing(output_dir: Path) -> Json:
 
 def _description(
     before: Json,
-    config: RunConfig | SynthesisConfig,
+    config: RunConfig | ImageConfig,
     level: str,
     derivatives: Mapping[str, Path],
     source: Json,
@@ -216,11 +215,14 @@ def _source_dataset(config: RunConfig, source: Json) -> Json:
     return entry
 
 
-def _write_descriptions(output_dir: Path, config: RunConfig | SynthesisConfig) -> None:
+def _write_descriptions(output_dir: Path, config: RunConfig | ImageConfig) -> None:
     rows = {**_recorded_descriptions(output_dir), **names.DESCRIPTIONS}
     for name, _ in config.images:
         desc = names.of_extra_set(names.SYNTHETIC, name).desc
         rows[str(desc)] = f"Responses predicted for the image set {name}; no human was scanned for them"
+    if isinstance(config, RankConfig):
+        desc = names.of_region(names.RANKED_STIMULI, config.label).desc
+        rows[str(desc)] = f"Images in order of the response predicted for {config.label}"
     ordered = [*names.DESCRIPTIONS, *sorted(set(rows) - set(names.DESCRIPTIONS))]
     table = pd.DataFrame(
         {"desc_id": [f"desc-{desc}" for desc in ordered], "description": [rows[desc] for desc in ordered]}

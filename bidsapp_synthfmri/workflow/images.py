@@ -14,6 +14,9 @@ from ..features.preprocessing import Preprocessing
 from ..features.squares import Square, Unreadable, squares_ahead
 from .console import LOGGER
 
+# As many are decoded while the network computes on one.
+BATCHES_AHEAD = 2
+
 
 @dataclass(frozen=True)
 class NumberedImage:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ..encoding import Encoder
-from ..features.preprocessing import Preprocessing
 from ..structures import FloatArray, Json
 from ..synthesis.noise_model import NONE
 from ..synthesis.trials import image_generators, require_samplable, sample_trials
@@ -41,11 +39,6 @@ class Sampler:
         require_samplable(self.encoder.noise, config.noise, config.repeats, config.snr_scale)
         if config.uncertainty:
             next(self.encoder.predict_with_variance_batches([]), None)
-
-    @cached_property
-    def preprocessing(self) -> Preprocessing:
-        """From a picture to the network's input."""
-        return Preprocessing.from_dict(self.encoder.card["backbone"]["preprocessing"])
 
     def batches(self, pictures: Readable) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Synthetic trials, all of an image one after the other; noise is drawn by an image's position.

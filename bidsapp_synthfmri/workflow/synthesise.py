@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,26 +11,23 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..dataset.image_listing import MISSING_LABEL, ImageListing, ImageSurvey, survey
-from ..dataset.image_sets import list_images
+from ..dataset.image_listing import MISSING_LABEL, ImageSurvey
 from ..derivatives import participant as written
-from ..derivatives.dataset import require_own, write_dataset_files
+from ..derivatives.dataset import write_dataset_files
 from ..derivatives.manifest import Manifest
 from ..derivatives.writer import Writer
 from ..encoding import Encoder
-from ..errors import ImagesSkippedError, InputMalformedError, MemoryExceededError
+from ..errors import MemoryExceededError
 from ..structures import FloatArray, Json, Synthetic
 from ..synthesis_config import SynthesisConfig
-from .console import LOGGER, Stopwatch, logging_to
-from .images import Decoded, NumberedImage, Readable, decoded
-from .levels import guarded, open_log
+from .console import LOGGER
+from .images import BATCHES_AHEAD, Decoded, NumberedImage, Readable, decoded
 from .memory import available_bytes
+from .passes import Pass, over_images, require_some
 from .progress import progress
-from .runtime import choose_device, pinned_threads
 from .sampling import Sampler
 from .shards import Shard, cut, default_size, images_of
 
-_BATCHES_AHEAD = 2
 # The array of a shard's responses, and the copy of it that is written.
 _COPIES = 2
 
@@ -48,49 +44,23 @@ def synthesise(config: SynthesisConfig) -> int:
     ImagesSkippedError : some pictures could not be read; all else was written
     SynthfmriError : what the readers, the encoder and the writer refuse
     """
-    listing = list_images(config.source, config.dataset)
-    require_own(config.output_dir)
-    log = open_log(config)
-    with logging_to(log.path, 0), pinned_threads(config.n_cpus) as threads:
-        LOGGER.info("%s", config.command)
-        step = partial(_synthesise, config, listing, threads)
-        manifest, n_images = guarded(step, log, config.output_dir, None)
-        if manifest.n_skipped:
-            LOGGER.warning("synthesize: %d of %d images were skipped", manifest.n_skipped, n_images)
-    if manifest.n_skipped:
-        raise ImagesSkippedError(
-            f"{manifest.n_skipped} of {n_images} images cannot be read and were skipped;"
-            f" {manifest.path} names them",
-            "Replace them and give another OUT, or do without them; --strict refuses the first",
-        )
-    return 0
+    return over_images(config, _synthesise)
 
 
-def _synthesise(config: SynthesisConfig, listing: ImageListing, threads: int) -> tuple[Manifest, int]:
-    watch = Stopwatch("synthesize")
-    with watch.step("listing the images"):
-        found = survey(listing, require_labels=config.require_labels)
-    with watch.step("loading the encoder"):
-        encoder = Encoder.load(config.encoder, config.weights_file, str(choose_device(config.device)))
-        sampler = Sampler(encoder, config)
-        sampler.require()
+def _synthesise(config: SynthesisConfig, given: Pass) -> tuple[int, str]:
+    """Write every shard that is not whole yet; how many images were skipped, and the file that names them."""
+    encoder, n_images = given.encoder, given.found.n_images
+    sampler = Sampler(encoder, config)
+    sampler.require()
     size = config.shard_size or default_size(len(encoder.voxels), config.repeats, config.batch_size)
-    writer = Writer(
-        config.output_dir, encoder.card["participant"], encoder.card["task"], encoder.voxels.space
-    )
-    manifest = Manifest.open(writer, config.name, _configuration(config, encoder, found, size))
+    writer = given.writer(config)
+    manifest = Manifest.open(writer, config.name, _configuration(config, encoder, given.found, size))
     write_dataset_files(config.output_dir, config)
     written.write_roi_dseg(writer, encoder.voxels)
-    with watch.step(f"synthesising responses to {found.n_images} images"):
-        _Synthesis(config, encoder, sampler, writer, manifest, threads, found.n_labelled > 0).run(
-            listing, cut(found.n_images, size)
-        )
-    if manifest.n_skipped == found.n_images:
-        raise InputMalformedError(
-            f"None of the {found.n_images} images of {config.source} can be read", "Give pictures"
-        )
-    LOGGER.info("synthesize: done, see %s", config.output_dir)
-    return manifest, found.n_images
+    with given.watch.step(f"synthesising responses to {n_images} images"):
+        _Synthesis(config, given, sampler, writer, manifest).run(cut(n_images, size))
+    require_some(manifest.n_skipped, n_images, config)
+    return manifest.n_skipped, str(manifest.path)
 
 
 def _configuration(config: SynthesisConfig, encoder: Encoder, found: ImageSurvey, size: int) -> Json:
@@ -110,14 +80,12 @@ class _Synthesis:
     """One synthesis under way: what its shards have in common."""
 
     config: SynthesisConfig
-    encoder: Encoder
+    given: Pass
     sampler: Sampler
     writer: Writer
     manifest: Manifest
-    threads: int
-    has_labels: bool
 
-    def run(self, listing: ImageListing, shards: Sequence[Shard]) -> None:
+    def run(self, shards: Sequence[Shard]) -> None:
         """Make the shards that are not whole on disk, in order."""
         missing = [shard for shard in shards if not self.manifest.is_whole(shard.number)]
         total, to_do = (sum(shard.n_images for shard in part) for part in (shards, missing))
@@ -125,10 +93,10 @@ class _Synthesis:
             LOGGER.info("synthesize: %d of %d images are done already", total - to_do, total)
         values = self._allocated(missing)
         images = decoded(
-            images_of(listing, missing),
-            self.sampler.preprocessing,
-            self.threads,
-            _BATCHES_AHEAD * self.config.batch_size,
+            images_of(self.given.listing, missing),
+            self.given.preprocessing,
+            self.given.threads,
+            BATCHES_AHEAD * self.config.batch_size,
         )
         with progress("synthesize", total, total - to_do) as told:
             for shard in missing:
@@ -138,7 +106,7 @@ class _Synthesis:
     def _allocated(self, shards: Sequence[Shard]) -> FloatArray:
         """Room for the responses of the largest shard, refused if it is not there."""
         rows = max((shard.n_images for shard in shards), default=0) * self.config.repeats
-        n_voxels = len(self.encoder.voxels)
+        n_voxels = len(self.given.encoder.voxels)
         needed, available = _COPIES * 4 * rows * n_voxels, available_bytes()
         if available is not None and needed > available:
             raise MemoryExceededError(
@@ -174,7 +142,7 @@ class _Synthesis:
     def _write(
         self, number: int | None, pictures: Readable, values: FloatArray, sd: FloatArray | None
     ) -> tuple[Path, ...]:
-        name, voxels, unit = self.config.name, self.encoder.voxels, self.encoder.card["unit"]
+        name, voxels, unit = self.config.name, self.given.encoder.voxels, self.given.encoder.card["unit"]
         facts = {**self.sampler.facts, "SkippedImages": len(pictures.skipped)}
         table = self._table(pictures.kept)
         paths = written.write_synthetic(
@@ -183,7 +151,7 @@ class _Synthesis:
             name,
             unit=unit,
             encoder_uri=self.config.encoder.resolve().as_uri(),
-            encoder_sha256=self.encoder.card["sha256"],
+            encoder_sha256=self.given.encoder.card["sha256"],
             shard=number,
             facts=facts,
         )
@@ -203,7 +171,7 @@ class _Synthesis:
                 "listed": [numbered.position + 1 for numbered in kept],
             }
         )
-        if self.has_labels:
+        if self.given.found.n_labelled:
             table["label"] = [numbered.image.label or MISSING_LABEL for numbered in kept]
         return table
 
