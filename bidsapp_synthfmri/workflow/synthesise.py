@@ -44,11 +44,20 @@ def synthesise(config: SynthesisConfig) -> int:
     ImagesSkippedError : some pictures could not be read; all else was written
     SynthfmriError : what the readers, the encoder and the writer refuse
     """
-    return over_images(config, _synthesise)
+    return over_images(config, synthesise_pass)
 
 
-def _synthesise(config: SynthesisConfig, given: Pass) -> tuple[int, str]:
-    """Write every shard that is not whole yet; how many images were skipped, and the file that names them."""
+def synthesise_pass(config: SynthesisConfig, given: Pass) -> tuple[int, str]:
+    """Write every shard that is not whole yet, without a record of the run.
+
+    Returns
+    -------
+    how many images were skipped, and the file that names them
+
+    Raises
+    ------
+    SynthfmriError : what the encoder and the writer refuse
+    """
     encoder, n_images = given.encoder, given.found.n_images
     sampler = Sampler(encoder, config)
     sampler.require()
