@@ -44,7 +44,7 @@ from bidsapp_synthfmri.workflow.passes import Pass
 from bidsapp_synthfmri.workflow.synthesise import synthesise_pass
 
 FULL, QUICK = 2000, 64
-MEMORY_FULL, MEMORY_QUICK = (2000, 50_000), (64, 192)
+MEMORY_FULL, MEMORY_QUICK = (2000, 50_000), (256, 512)
 SIDE = 256
 _POOL = 64
 _BATCH_SIZES, _QUICK_BATCH_SIZES = (32, 64, 128), (32,)

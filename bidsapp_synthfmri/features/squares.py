@@ -70,3 +70,16 @@ def squares_ahead(
             yield made
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def readable(squares: Iterable[Square | Unreadable]) -> Iterator[Square]:
+    """The pictures, refused at the first that cannot be read.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : that one's
+    """
+    for made in squares:
+        if not isinstance(made, Square):
+            raise made
+        yield made

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ..config import RunConfig
 from ..dataset.structures import ParticipantEvents
@@ -25,8 +26,11 @@ from ..encoding import (
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..features.images import sources_of
+from ..features.preprocessing import Preprocessing
+from ..features.squares import readable, squares_ahead
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
 from .console import LOGGER
+from .images import BATCHES_AHEAD
 from .memory import available_bytes
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
@@ -89,9 +93,21 @@ def selection_of(config: RunConfig) -> str:
 
 
 def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
-    """Responses to an extra image set, streamed through the network."""
+    """Responses to an extra image set, decoded ahead of the network.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+    """
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(encoder.predict(sources_of(images), _BATCH), table, encoder.voxels)
+    squares = squares_ahead(
+        Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
+        sources_of(images),
+        torch.get_num_threads(),
+        BATCHES_AHEAD * _BATCH,
+    )
+    values = np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
+    return Synthetic(values, table, encoder.voxels)
 
 
 def _own_stimuli(
