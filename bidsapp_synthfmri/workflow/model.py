@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from ..encoding import (
     model_card,
 )
 from ..encoding.split import HeldOut
+from ..evaluation.reliability import Reliability
 from ..features.backbones import Backbone
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..synthesis.noise_fit import Spread, fit_noise_model
 from .console import LOGGER
 from .memory import available_bytes
 from .runtime import dataset_description, generator, software
@@ -76,11 +78,30 @@ def fit_model(
         search=config.penalty_search,
         allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
         rng=generator(config, files.participant, "candidates"),
+        uncertainty=config.uncertainty,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
+
+
+def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
+    """The model, its encoder knowing how real trials vary; as it is where nothing repeats.
+
+    Parameters
+    ----------
+    responses : all trials, of the encoder's voxels
+    known : their reliability; None where nothing repeats
+    """
+    if known is None:
+        return model
+    spread = Spread.of(model.fit.out_of_fold, model.fit.out_of_fold_fold)
+    noise = fit_noise_model(
+        responses.values, responses.trials.stimulus_index, known.signal_sd, known.noise_sd, spread
+    )
+    LOGGER.info("%s", noise.summary)
+    return replace(model, encoder=replace(model.encoder, noise=noise))
 
 
 def selection_of(config: RunConfig) -> str:
