@@ -12,7 +12,7 @@ from bidsapp_synthfmri.simulate import SimulationConfig, simulate
 
 @pytest.fixture(scope="module")
 def pictures(small):
-    return sorted((small.bids_dir / "stimuli").rglob("*.png"))[:5]
+    return sorted(path for path in (small.bids_dir / "stimuli").rglob("*.*") if path.is_file())[:5]
 
 
 def model_of(output):
@@ -48,7 +48,7 @@ def test_uncertainty_of_joint_layers_is_refused(small, participant_level, assert
 
 def test_without_repeats_there_is_no_noise_model(tmp_path_factory, tmp_path, participant_level):
     config = SimulationConfig(
-        n_sessions=2, n_runs=1, n_repeated=0, extra_per_category=6, image_size=64, n_participants=1
+        n_sessions=2, n_runs=1, n_repeated=0, extra_per_category=6, image_size=64, participants=("01",)
     )
     made = simulate(tmp_path_factory.mktemp("unrepeated"), config)
     done = participant_level(made.bids_dir, "--responses", "tr34")
