@@ -96,9 +96,12 @@ def with_noise(model: FittedModel, responses: Responses, known: Reliability | No
     """
     if known is None:
         return model
-    spread = Spread.of(model.fit.out_of_fold, model.fit.out_of_fold_fold)
     noise = fit_noise_model(
-        responses.values, responses.trials.stimulus_index, known.signal_sd, known.noise_sd, spread
+        responses.values,
+        responses.trials.stimulus_index,
+        known.signal_sd,
+        known.noise_sd,
+        Spread(model.fit.out_of_fold.mean(axis=0, dtype=np.float64), model.fit.unseen_sd),
     )
     LOGGER.info("%s", noise.summary)
     return replace(model, encoder=replace(model.encoder, noise=noise))

@@ -159,17 +159,6 @@ def test_without_repeats_there_is_no_model():
         )
 
 
-def test_the_spread_of_predictions_leaves_out_differences_between_folds():
-    rng = np.random.default_rng(10)
-    folds = np.arange(4000) % 5
-    predictions = 2 + 0.3 * rng.standard_normal((4000, 3)) + 10 * rng.standard_normal(5)[folds, None]
-    spread = Spread.of(predictions.astype(np.float32), folds)
-    np.testing.assert_allclose(spread.sd, 0.3, rtol=0.05)
-    np.testing.assert_allclose(spread.centre, predictions.mean(axis=0), rtol=1e-5)
-    alone = Spread.of(predictions[:6].astype(np.float32), np.arange(6))
-    np.testing.assert_allclose(alone.sd, predictions[:6].std(axis=0, ddof=1), rtol=1e-4)
-
-
 def test_predictions_that_hardly_vary_have_no_gain():
     rng = np.random.default_rng(11)
     values, index, _ = simulated(np.zeros((0, 3)), np.ones(3), np.full(30, 3), rng, signal=2)

@@ -85,10 +85,10 @@ def truth():
 
     counts = np.where(np.arange(1500) < 300, 4, 1)
     index = np.repeat(np.arange(1500), counts)
-    signal, out_of_fold = images(1500)
+    signal, predicted = images(1500)
     values = (signal[index] + noise(len(index)) + 1).astype(np.float32)
     known = reliability(values, index)
-    spread = Spread.of(out_of_fold, np.arange(1500) % 10)
+    spread = Spread(predicted.mean(axis=0), predicted.std(axis=0))
     fitted = fit_noise_model(values, index, known.signal_sd, known.noise_sd, spread)
     test_signal, prediction = images(N_TEST)
     real = (test_signal + noise(N_TEST) + 1).astype(np.float32)
