@@ -223,6 +223,11 @@ def encoder_options(function: Decorated) -> Decorated:
                 "or that choice itself.",
             ),
             click.option(
+                "--uncertainty",
+                is_flag=True,
+                help="Store with the encoder how sure it is of any prediction; its file grows by far.",
+            ),
+            click.option(
                 "--test-fraction",
                 type=float,
                 default=0.1,

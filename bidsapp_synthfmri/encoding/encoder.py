@@ -178,10 +178,20 @@ class Encoder:
         ------
         UsageError : as for ``predict``, and where the encoder was fitted without its uncertainty
         """
-        backbone, posterior = self._checked(images, batch_size), self._uncertain
+        backbone, posterior = self._checked(images, batch_size), self.require_posterior()
         for units in extract(backbone, images, batch_size):
             layers = dict(zip(backbone.layers, units, strict=True))
             yield self._predict(layers, len(units[0])), posterior.variance(layers, backbone.device)
+
+    def uncertain_batches(
+        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
+    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """``predict_with_variance_batches``; without ``uncertainty`` None in place of the variance."""
+        if uncertainty:
+            yield from self.predict_with_variance_batches(images, batch_size)
+            return
+        for prediction in self.predict_batches(images, batch_size):
+            yield prediction, None
 
     def sample(
         self,
@@ -216,7 +226,7 @@ class Encoder:
         require_samplable(self.noise, noise, repeats, snr_scale)
         samples = np.empty((repeats, len(images), len(self.voxels)), dtype=np.float32)
         rngs, done = rng.spawn(len(images)), 0
-        for prediction, variance in self._with_variance(images, batch_size, uncertainty):
+        for prediction, variance in self.uncertain_batches(images, batch_size, uncertainty):
             rows = slice(done, done + len(prediction))
             samples[:, rows] = sample_trials(
                 prediction,
@@ -250,7 +260,7 @@ class Encoder:
         """
         units = {layer.name: layer.values for layer in features.layers}
         self._require_units(units)
-        return self._uncertain.variance(units, self._device)
+        return self.require_posterior().variance(units, self._device)
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -299,8 +309,13 @@ class Encoder:
             )
         return self.choices
 
-    @property
-    def _uncertain(self) -> Posterior:
+    def require_posterior(self) -> Posterior:
+        """How sure the weights are.
+
+        Raises
+        ------
+        UsageError : the encoder was fitted without it
+        """
         if self.posterior is None:
             raise UsageError(
                 "The encoder was fitted without its uncertainty",
@@ -315,15 +330,6 @@ class Encoder:
     @cached_property
     def _readout(self) -> Readout:
         return Readout.on(self._device, self.weights, self.intercept)
-
-    def _with_variance(
-        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
-    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        if uncertainty:
-            yield from self.predict_with_variance_batches(images, batch_size)
-            return
-        for prediction in self.predict_batches(images, batch_size):
-            yield prediction, None
 
     def _predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
         self._require_units(units)

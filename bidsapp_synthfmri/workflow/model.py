@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,11 +24,13 @@ from ..encoding import (
     model_card,
 )
 from ..encoding.split import HeldOut
+from ..evaluation.reliability import Reliability
 from ..features.backbones import Backbone
 from ..features.images import sources_of
 from ..features.preprocessing import Preprocessing
 from ..features.squares import readable, squares_ahead
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..synthesis.noise_fit import Spread, fit_noise_model
 from .console import LOGGER
 from .images import BATCHES_AHEAD
 from .memory import available_bytes
@@ -80,11 +82,33 @@ def fit_model(
         search=config.penalty_search,
         allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
         rng=generator(config, files.participant, "candidates"),
+        uncertainty=config.uncertainty,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
+
+
+def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
+    """The model, its encoder knowing how real trials vary; as it is where nothing repeats.
+
+    Parameters
+    ----------
+    responses : all trials, of the encoder's voxels
+    known : their reliability; None where nothing repeats
+    """
+    if known is None:
+        return model
+    noise = fit_noise_model(
+        responses.values,
+        responses.trials.stimulus_index,
+        known.signal_sd,
+        known.noise_sd,
+        Spread(model.fit.out_of_fold.mean(axis=0, dtype=np.float64), model.fit.unseen_sd),
+    )
+    LOGGER.info("%s", noise.summary)
+    return replace(model, encoder=replace(model.encoder, noise=noise))
 
 
 def selection_of(config: RunConfig) -> str:
