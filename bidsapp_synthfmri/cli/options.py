@@ -105,8 +105,9 @@ def folder_options(function: Decorated) -> Decorated:
                 "--images",
                 cls=ListOption,
                 multiple=True,
-                metavar="NAME=DIR...",
-                help="Extra pictures to synthesise responses to; subfolders are categories.",
+                metavar="NAME=PATH...",
+                help="Extra pictures to synthesise responses to: a folder, its subfolders being categories, a TSV, "
+                "a tar archive, a .npy or an HDF5 file.",
             ),
             click.option(
                 "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."
