@@ -106,8 +106,8 @@ def folder_options(function: Decorated) -> Decorated:
                 cls=ListOption,
                 multiple=True,
                 metavar="NAME=PATH...",
-                help="Extra pictures to synthesise responses to: a folder, its subfolders being categories, a TSV, "
-                "a tar archive, a .npy or an HDF5 file.",
+                help="Extra pictures to synthesise responses to: a folder, its subfolders being categories, "
+                "a TSV, a tar archive, a .npy or an HDF5 file.",
             ),
             click.option(
                 "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."

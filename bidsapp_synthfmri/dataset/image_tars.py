@@ -115,7 +115,7 @@ def _label(suffix: str, content: bytes) -> str | None:
         return one_line(text)
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found = [values[key] for key in _JSON_KEYS if key in values] if isinstance(values, dict) else []
     return one_line(str(found[0])) if found and isinstance(found[0], (str, int)) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 # Consecutive pictures share a compressed block: it is kept unpacked between them.
 _HDF_CACHE_BYTES = 64 * 2**20
 _HDF_FILES_OPEN = 4
+_MOST_BYTES = 2**30
 
 
 @runtime_checkable
@@ -103,12 +105,15 @@ class HdfPicture:
 
 
 def _read(path: Path, offset: int, n_bytes: int) -> bytes:
+    """Bytes of a file; what headers say of sizes is not believed before it is checked."""
     with path.open("rb") as file:
+        missing = offset + n_bytes - os.fstat(file.fileno()).st_size
+        if missing > 0:
+            raise OSError(f"the file ends {missing} bytes too early")
+        if n_bytes > _MOST_BYTES:
+            raise OSError(f"it is larger than {_MOST_BYTES:,} bytes")
         file.seek(offset)
-        data = file.read(n_bytes)
-    if len(data) < n_bytes:
-        raise OSError(f"the file ends {n_bytes - len(data)} bytes too early")
-    return data
+        return file.read(n_bytes)
 
 
 @lru_cache(_HDF_FILES_OPEN)
