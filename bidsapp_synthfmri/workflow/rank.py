@@ -195,7 +195,7 @@ def _label_shares(ranking: Ranking, shown: _Shown) -> list[LabelShare]:
 def _notes(given: Pass, n_skipped: int) -> list[str]:
     notes = []
     if given.encoder.card["backbone"]["weights"] == "random":
-        notes.append("The encoder's network is untrained: its order of images says next to nothing.")
+        notes.append("The encoder's network is untrained (random weights): expect little of its order.")
     if n_skipped:
         notes.append(f"{n_skipped} of {given.found.n_images} images cannot be read and were skipped.")
     return notes
