@@ -17,6 +17,8 @@ from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
 from ..structures import Features, FloatArray, IntArray, Json, Space
+from ..synthesis.noise_model import NoiseModel
+from .parts import PARTS, Part
 from .readout import Readout
 from .weights import LayerWeights, layer_weights
 
@@ -65,6 +67,9 @@ class Encoder:
     card : the model card: data, folds, backbone, preprocessing, software, seed
     backbone : the network, or None until it is first needed
     choices : per voxel penalty, layer and cross-validated score; None for an encoder put together by hand
+    noise : how real single trials vary; None where no stimulus was repeated, or the file is older
+    posterior : how sure the weights are; None unless it was asked for
+    series : how real BOLD series vary; None where the responses were not estimated from BOLD
     """
 
     weights: tuple[LayerWeights, ...]
@@ -73,6 +78,9 @@ class Encoder:
     card: Json
     backbone: Backbone | None = None
     choices: VoxelChoices | None = field(default=None)
+    noise: NoiseModel | None = None
+    posterior: Part | None = None
+    series: Part | None = None
 
     @classmethod
     def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:
@@ -181,6 +189,12 @@ class Encoder:
     def cv_r2(self) -> FloatArray:
         """(n_voxels,) cross-validated R2 of each voxel, inside the training set."""
         return self._chosen.cv_r2
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The models that it carries beside its weights, by name."""
+        held: dict[str, Part | None] = {name: getattr(self, name) for name in PARTS}
+        return {name: part for name, part in held.items() if part is not None}
 
     def __repr__(self) -> str:
         network = self.card.get("backbone", {})
