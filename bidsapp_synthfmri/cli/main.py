@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..config import DEVICES, LEVELS
 from ..errors import SynthfmriError
+from .bold_options import bold_options, take_bold_options
 from .lists import ListCommand
 from .options import (
     decoding_options,
@@ -109,12 +110,16 @@ def simulate(**options: Any) -> None:
 )
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
+@bold_options
 def synthesize(**options: Any) -> None:
     """Responses of a stored ENCODER to a folder of IMAGES (subfolders are categories), written to OUT."""
 
     def start() -> int:
-        from ..workflow import synthesise_folder
+        from ..workflow import synthesise_bold, synthesise_folder
 
+        bold = take_bold_options(options)
+        if bold is not None:
+            return synthesise_bold(**options, bold=bold)
         return synthesise_folder(**options)
 
     _guarded(start)

@@ -18,6 +18,7 @@ from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
 from ..structures import Features, FloatArray, IntArray, Json, Space
 from ..synthesis.noise_model import NoiseModel
+from ..synthesis.series_model import SeriesModel
 from .parts import PARTS, Part
 from .readout import Readout
 from .weights import LayerWeights, layer_weights
@@ -80,7 +81,7 @@ class Encoder:
     choices: VoxelChoices | None = field(default=None)
     noise: NoiseModel | None = None
     posterior: Part | None = None
-    series: Part | None = None
+    series: SeriesModel | None = None
 
     @classmethod
     def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:

@@ -21,7 +21,9 @@ from .runs import EstimableRun, RunData, percent_series
 Array = NDArray[np.float64]
 
 # Covariances at more lags than the model has: those beyond it bias the residuals' too.
-_N_LAGS = ORDER + 3
+_N_LAGS = ORDER + 6
+# Over which the response common to all trials may have any shape.
+_RESPONSE_S = 20.0
 # A run that a joint fit leaves fewer degrees of freedom says little of noise.
 _MIN_FREEDOM = 20
 _MANY_VOXELS = 20_000
@@ -78,8 +80,10 @@ class SeriesNoise:
 
     def add(self, run: RunData, here: EstimableRun) -> None:
         """Take a run; one whose joint fit leaves fewer than 20 degrees of freedom says nothing."""
-        models = {index: _run_model(here, hrf, self._estimator) for index, hrf in self._hrfs.items()}
-        if not here.kept.any() or min(model.freedom for model in models.values()) < _MIN_FREEDOM:
+        if not here.kept.any():
+            return
+        models = {index: _run_model(run, here, hrf, self._estimator) for index, hrf in self._hrfs.items()}
+        if min(model.freedom for model in models.values()) < _MIN_FREEDOM:
             return
         drifts = RunDrifts.of(run, here, run.bold.shape[1])
         for index, model in models.items():
@@ -163,7 +167,7 @@ class _RunModel:
 
     Attributes
     ----------
-    basis : (n_used, rank) orthonormal, of trials and nuisance
+    basis : (n_used, rank) orthonormal, of trials, a mean response of any shape, and nuisance
     bias : (n_lags, n_lags) tr(D_l M D_j M)
     common : (n_used,) sum of the trials' regressors, nuisance out
     weights : (n_lags,) mean over trials of the estimator's weights' lagged products
@@ -179,24 +183,33 @@ class _RunModel:
     freedom: int
 
 
-def _run_model(here: EstimableRun, hrf: Hrf, estimator: str) -> _RunModel:
+def _run_model(run: RunData, here: EstimableRun, hrf: Hrf, estimator: str) -> _RunModel:
     design = here.design
     whole = trial_regressors(design.onsets, design.durations, design.times, hrf)
     trials = residualise(whole, design.nuisance)
-    basis = orthonormal(np.column_stack([design.nuisance, trials]))
-    if estimator in ESTIMATORS:
-        weights: Array = ESTIMATORS[estimator](design) if len(design.onsets) else np.empty((0, len(design.times)))
-    else:
-        weights = np.linalg.pinv(trials)
+    basis = orthonormal(np.column_stack([design.nuisance, trials, _mean_response(run, here)]))
+    weights = ESTIMATORS[estimator](design) if estimator in ESTIMATORS else np.asarray(np.linalg.pinv(trials))
     spread = on_volumes(weights.T, design.used, here.n_volumes).T
     return _RunModel(
         basis=basis,
         bias=_bias(basis, design.used, here.n_volumes),
         common=trials.sum(axis=1),
-        weights=lagged_products(spread, N_MEMORY).mean(axis=0) if len(weights) else np.zeros(N_MEMORY),
-        gain=float(np.einsum("ij,ji->i", weights, whole).mean()) if len(weights) else 1.0,
+        weights=lagged_products(spread, N_MEMORY).mean(axis=0),
+        gain=float(np.einsum("ij,ji->i", weights, whole).mean()),
         freedom=len(design.times) - basis.shape[1],
     )
+
+
+def _mean_response(run: RunData, here: EstimableRun) -> Array:
+    """(n_used, n_bins) of how many trials each volume lies 0, 1, ... repetition times after the onset.
+
+    Where the haemodynamic response chosen is not the voxel's own, what all trials have in common would
+    come back in the residuals at every onset, and pass for noise of that period.
+    """
+    since = here.design.times[:, np.newaxis] - run.onsets  # (n_used, n_trials)
+    bins = np.floor(since / run.repetition_time)
+    n_bins = int(np.ceil(_RESPONSE_S / run.repetition_time))
+    return np.stack([(bins == number).sum(axis=1) for number in range(n_bins)], axis=1).astype(np.float64)
 
 
 def _bias(basis: Array, used: BoolArray | None, n_volumes: int) -> Array:

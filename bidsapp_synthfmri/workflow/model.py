@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ..encoding import (
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .memory import available_bytes
 from .runtime import dataset_description, generator, software
@@ -78,7 +79,10 @@ def fit_model(
         rng=generator(config, files.participant, "candidates"),
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
-    encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
+    encoder = replace(
+        Encoder.of_fit(fit, responses.voxels, card, backbone),
+        series=SeriesModel.of_estimation(responses.estimation),
+    )
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
 
