@@ -242,6 +242,8 @@ def require_bold_dataset(root: Path) -> None:
 
 
 _MARK = "SyntheticBOLD"
+# The schema has no table of confounds either.
+_IGNORED = "\n".join((*names.BIDSIGNORE, "*_timeseries.*")) + "\n"
 
 
 def _read_json(path: Path) -> Mapping[str, object]:
@@ -265,7 +267,7 @@ def _write_descriptions(root: Path, series: Path) -> None:
     for folder, name in ((series, "synthetic BOLD series"), (root, "synthetic scans: events and pictures")):
         described = {"Name": f"{DISTRIBUTION}: {name}", **common}
         write_bytes(folder / names.DATASET_DESCRIPTION, json_text(described).encode())
-        write_bytes(folder / names.IGNORED, ("\n".join(names.BIDSIGNORE) + "\n").encode())
+        write_bytes(folder / names.IGNORED, _IGNORED.encode())
         write_bytes(folder / names.README, _README.encode())
 
 
