@@ -17,9 +17,11 @@ from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
 from ..structures import Features, FloatArray, IntArray, Json, Space
-from ..synthesis.noise_model import NoiseModel
+from ..synthesis.noise_model import CALIBRATED, NoiseModel
 from ..synthesis.series_model import SeriesModel
+from ..synthesis.trials import require_samplable, sample_trials
 from .parts import PARTS, Part
+from .posterior import Posterior
 from .readout import Readout
 from .weights import LayerWeights, layer_weights
 
@@ -80,13 +82,14 @@ class Encoder:
     backbone: Backbone | None = None
     choices: VoxelChoices | None = field(default=None)
     noise: NoiseModel | None = None
-    posterior: Part | None = None
+    posterior: Posterior | None = None
     series: SeriesModel | None = None
 
     @classmethod
     def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:
         """The encoder of a fit; ``card`` as ``model_card`` makes it."""
-        return cls(fit.weights, fit.intercept, voxels, card, backbone, VoxelChoices.of_fit(fit))
+        choices = VoxelChoices.of_fit(fit)
+        return cls(fit.weights, fit.intercept, voxels, card, backbone, choices, posterior=fit.posterior)
 
     @classmethod
     def load(cls, path: Path | str, weights_file: Path | str | None = None, device: str = "cpu") -> Encoder:
@@ -160,6 +163,71 @@ class Encoder:
         for units in extract(backbone, images, batch_size):
             yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
 
+    def predict_with_variance_batches(
+        self, images: Sequence[ImageSource], batch_size: int = 64
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """``predict_batches``, with the posterior variance of each prediction.
+
+        Yields
+        ------
+        predictions and variances, (<= batch_size, n_voxels) each
+
+        Raises
+        ------
+        UsageError : as for ``predict``, and where the encoder was fitted without its uncertainty
+        """
+        backbone, posterior = self._checked(images, batch_size), self._uncertain
+        for units in extract(backbone, images, batch_size):
+            layers = dict(zip(backbone.layers, units, strict=True))
+            yield self._predict(layers, len(units[0])), posterior.variance(layers, backbone.device)
+
+    def sample(
+        self,
+        images: Sequence[ImageSource],
+        repeats: int,
+        rng: np.random.Generator,
+        *,
+        noise: str = CALIBRATED,
+        snr_scale: float = 1.0,
+        uncertainty: bool = False,
+        batch_size: int = 64,
+    ) -> FloatArray:
+        """Responses to presentations of images, each with noise of its own, as real single trials have.
+
+        Parameters
+        ----------
+        images, batch_size : as for ``predict``
+        repeats : presentations of every image
+        rng : a generator is spawned of it for each image, so that batches change nothing
+        noise, snr_scale : see ``synthesis.trials.sample_trials``
+        uncertainty : also draw what the encoder does not know of each image, once for its repeats
+
+        Returns
+        -------
+        (repeats, n_images, n_voxels) float32, in the unit of the responses it was fitted on
+
+        Raises
+        ------
+        UsageError : what cannot be sampled; noise or uncertainty that the encoder has no model of
+        InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+        """
+        require_samplable(self.noise, noise, repeats, snr_scale)
+        samples = np.empty((repeats, len(images), len(self.voxels)), dtype=np.float32)
+        rngs, done = rng.spawn(len(images)), 0
+        for prediction, variance in self._with_variance(images, batch_size, uncertainty):
+            rows = slice(done, done + len(prediction))
+            samples[:, rows] = sample_trials(
+                prediction,
+                self.noise,
+                repeats,
+                rngs[rows],
+                kind=noise,
+                snr_scale=snr_scale,
+                variance=variance,
+            )
+            done = rows.stop
+        return samples
+
     def predict_features(self, features: Features) -> FloatArray:
         """(n_images, n_voxels) from features at hand; extra layers are ignored.
 
@@ -170,6 +238,17 @@ class Encoder:
         """
         units = {layer.name: layer.values for layer in features.layers}
         return self._predict(units, len(features.stimuli))
+
+    def variance_of_features(self, features: Features) -> FloatArray:
+        """(n_images, n_voxels) posterior variance of ``predict_features``.
+
+        Raises
+        ------
+        UsageError : the features lack a layer, or the encoder was fitted without its uncertainty
+        """
+        units = {layer.name: layer.values for layer in features.layers}
+        self._require_units(units)
+        return self._uncertain.variance(units, self._device)
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -218,12 +297,37 @@ class Encoder:
             )
         return self.choices
 
+    @property
+    def _uncertain(self) -> Posterior:
+        if self.posterior is None:
+            raise UsageError(
+                "The encoder was fitted without its uncertainty",
+                "Fit it again with --uncertainty, or do without",
+            )
+        return self.posterior
+
+    @property
+    def _device(self) -> torch.device:
+        return torch.device("cpu") if self.backbone is None else self.backbone.device
+
     @cached_property
     def _readout(self) -> Readout:
-        device = torch.device("cpu") if self.backbone is None else self.backbone.device
-        return Readout.on(device, self.weights, self.intercept)
+        return Readout.on(self._device, self.weights, self.intercept)
+
+    def _with_variance(
+        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
+    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        if uncertainty:
+            yield from self.predict_with_variance_batches(images, batch_size)
+            return
+        for prediction in self.predict_batches(images, batch_size):
+            yield prediction, None
 
     def _predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
+        self._require_units(units)
+        return self._readout.predict(units, n_images)
+
+    def _require_units(self, units: Mapping[str, FloatArray]) -> None:
         lacking = [layer.name for layer in self.weights if layer.name not in units]
         if lacking:
             raise UsageError(
@@ -237,7 +341,6 @@ class Encoder:
                     f"Layer {layer.name} has {found} units, the encoder's has {layer.n_units}",
                     "Extract features with the network and preprocessing that the encoder's card names",
                 )
-        return self._readout.predict(units, n_images)
 
     def _checked(self, images: Sequence[ImageSource], batch_size: int) -> Backbone:
         """The network, once the request makes sense."""

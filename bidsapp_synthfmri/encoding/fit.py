@@ -14,8 +14,10 @@ from .banded import N_DRAWS, candidate_shares, fit_banded
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .layerwise import fit_layerwise
+from .posterior import Posterior
+from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
-from .selection import BANDED, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
+from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
 from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
 
 N_VOXELS_BATCH = 4096
@@ -46,6 +48,7 @@ class EncoderFit:
         penalties, unlike layers, were chosen by all folds
     grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
+    posterior : how sure the fit is; None unless it was asked for
     """
 
     weights: tuple[LayerWeights, ...]
@@ -64,6 +67,7 @@ class EncoderFit:
     out_of_fold: FloatArray
     grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
+    posterior: Posterior | None = None
 
     @property
     def n_alphas_at_edge(self) -> int:
@@ -88,6 +92,7 @@ def fit_encoder(
     allocate: Allocate = in_memory,
     rng: np.random.Generator | None = None,
     n_draws: int = N_DRAWS,
+    uncertainty: bool = False,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -108,6 +113,7 @@ def fit_encoder(
     allocate : makes the arrays that grow with layers or voxels, by their shape
     rng : draws the candidates of ``banded``, which needs it
     n_draws : how many, beside each layer alone and all equally
+    uncertainty : also yield the posterior variance, for one layer a voxel
 
     Raises
     ------
@@ -126,6 +132,8 @@ def fit_encoder(
         folds=folds,
         penalties=PenaltySearch(alphas, search, device, dtype, n_voxels_batch),
     )
+    if uncertainty and selection not in (VOXEL, ROI):
+        raise ValueError("the posterior variance is that of one layer a voxel")
     if selection == BANDED:
         if rng is None:
             raise ValueError("banded ridge draws candidates: give a generator")
@@ -153,6 +161,7 @@ def fit_encoder(
         out_of_fold=found.out_of_fold[first],
         grid_edges=found.edges,
         alphas=alphas,
+        posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,
     )
 
 

@@ -23,6 +23,7 @@ from ..synthesis.bold import RunTiming, evoked_peaks, run_series, trial_noise_sh
 from ..synthesis.bold_design import PACES, PlannedRun, plan_runs, require_within
 from ..synthesis.noise_model import NONE
 from ..synthesis.series_model import SeriesModel
+from ..synthesis.trials import require_samplable
 from .bold_events import given_runs
 from .bold_options import BoldOptions
 from .console import LOGGER, Stopwatch, logging_to
@@ -120,12 +121,7 @@ def write_synthetic_bold(
             "The encoder's responses lie on surfaces, and synthetic BOLD is written in volumes only",
             "Give an encoder that was fitted on volumes",
         )
-    if encoder.noise is None and (options.noise != NONE or options.snr_scale != 1):
-        raise UsageError(
-            f"Noise of trials was to be {options.noise}, but the encoder has no noise model: that comes from"
-            " stimuli presented more than once",
-            "Ask for --noise none; --bold-noise adds the series' own",
-        )
+    require_samplable(encoder.noise, options.noise, options.repeats, options.snr_scale)
     repetition_time = options.repetition_time or series.repetition_time
     scan = _Scan(encoder, series, options, *_known(images), repetition_time=repetition_time)
     runs = _plan(scan, images)
