@@ -108,10 +108,12 @@ class SeriesModel:
     def summary(self) -> str:
         """What the model is and where it comes from, for the model card."""
         peaks = sorted({round(hrf.time_to_peak, 2) for hrf in self.hrfs})
-        span = f"{peaks[0]} s" if len(peaks) == 1 else f"{len(peaks)} values from {peaks[0]} to {peaks[-1]} s"
+        span = f"{len(peaks)} times to peak from {peaks[0]:g} to {peaks[-1]:g} s"
+        if len(peaks) == 1:
+            span = f"time to peak {peaks[0]:g} s"
         return (
             f"BOLD series, from {self.n_runs} of the participant's runs at a repetition time of"
-            f" {self.repetition_time:g} s: time to peak {span}, response in percent signal change, drifts of"
+            f" {self.repetition_time:g} s: {span}, response in percent signal change, drifts of"
             f" {len(self.drift_sd)} cosines, autoregressive noise of order 2."
         )
 
