@@ -33,7 +33,7 @@ _MOST_RUNS, _MOST_RUNS_OF_MANY = 16, 8
 def observed_runs(n_runs: int, n_voxels: int) -> frozenset[int]:
     """Numbers of the runs, evenly spread, that are looked at: 16, of over 20,000 voxels a quarter, 2 to 8.
 
-    A whole brain's second fit takes a third of the time that reading and estimating a run takes.
+    At a whole brain the second fit of a run takes a fifth of the time that reading it takes.
     """
     most = _MOST_RUNS if n_voxels <= _MANY_VOXELS else int(np.clip(-(-n_runs // 4), 2, _MOST_RUNS_OF_MANY))
     return frozenset(np.linspace(0, n_runs - 1, min(most, n_runs)).round().astype(int).tolist())
