@@ -88,7 +88,8 @@ def take_bold_options(options: dict[str, Any]) -> BoldOptions | None:
     shared = {field: options[name] for name, field in _SHARED.items() if options.get(name) is not None}
     if "bold_noise" in given:
         given["series_noise"] = given.pop("bold_noise")
-    return BoldOptions(**{**shared, **given, **_design(given.pop("design", ("slow",)))})
+    design = _design(given.pop("design", ("slow",)))
+    return BoldOptions(**{**shared, **given, **design})
 
 
 def _design(words: Sequence[str]) -> dict[str, Any]:

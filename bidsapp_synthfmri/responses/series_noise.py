@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..structures import BoolArray, IntArray, SeriesStatistics
-from .autoregression import N_MEMORY, ORDER, lagged_products, weighted_variance, yule_walker
+from .autoregression import N_MEMORY, ORDER, correlations, lagged_products, weighted_variance, yule_walker
 from .design import orthonormal, residualise, trial_regressors
 from .drifts import RunDrifts, drift_variances, on_volumes
 from .estimators import ESTIMATORS
@@ -20,8 +20,9 @@ from .runs import EstimableRun, RunData, percent_series
 
 Array = NDArray[np.float64]
 
-# Covariances at more lags than the model has: those beyond it bias the residuals' too.
-_N_LAGS = ORDER + 6
+# Covariances at lags beyond the model's bias residuals too: they follow from its coefficients.
+_N_LAGS = 16
+_N_ROUNDS = 6
 # Over which the response common to all trials may have any shape.
 _RESPONSE_S = 20.0
 # A run that a joint fit leaves fewer degrees of freedom says little of noise.
@@ -54,8 +55,8 @@ class SeriesNoise:
     -----
     Residuals of a joint fit of trials, drifts and confounds are less correlated than the noise itself. With
     M the projection on them and D_j ones at lag j, lagged products r'D_l r of a noise with covariances g_j
-    have the expectation sum_j g_j tr(D_l M D_j M) (Worsley et al. 2002), from which g is solved, all runs
-    together.
+    have the expectation sum_j g_j tr(D_l M D_j M) (Worsley et al. 2002), from which g at lags 0, 1 and 2 is
+    solved, all runs together; at further lags it follows from these, in a few rounds.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SeriesNoise:
         self._hrf_index: IntArray = np.zeros(n_voxels, dtype=np.int64) if hrf_index is None else hrf_index
         self._hrfs = {int(index): hrfs[index] for index in np.unique(self._hrf_index)}
         self._sums = {index: _HrfSums() for index in self._hrfs}
-        self._products = np.zeros((_N_LAGS, n_voxels))
+        self._products = np.zeros((ORDER + 1, n_voxels))
         self._joint = np.zeros(n_voxels)
         self._intensity = np.zeros(n_voxels)
         self._drifts: list[RunDrifts] = []
@@ -99,15 +100,13 @@ class SeriesNoise:
         if not self._drifts:
             return None
         n_voxels, order = len(self._hrf_index), sorted(self._hrfs)
-        covariances, coefficients = np.zeros((_N_LAGS, n_voxels)), np.zeros((ORDER, n_voxels))
+        variance, coefficients = np.zeros(n_voxels), np.zeros((ORDER, n_voxels))
         mean, reaching = np.zeros(n_voxels), np.zeros(n_voxels)
         for index in order:
             sums, voxels = self._sums[index], self._hrf_index == index
-            covariances[:, voxels] = np.linalg.solve(sums.bias, self._products[:, voxels])
-            coefficients[:, voxels] = yule_walker(covariances[:, voxels])
+            variance[voxels], coefficients[:, voxels] = sums.noise(self._products[:, voxels])
             mean[voxels] = self._joint[voxels] / sums.energy
             reaching[voxels] = weighted_variance(sums.weights / sums.n_runs, coefficients[:, voxels])
-        variance = np.maximum(covariances[0], 0)
         duration = max(run.duration for run in self._drifts)
         drifts = drift_variances(self._drifts, duration, variance, coefficients)
         return SeriesStatistics(
@@ -148,7 +147,7 @@ class SeriesNoise:
             whole = series.new_zeros((len(used), series.shape[1]))
             whole[torch.from_numpy(used).to(self._device)] = series
             series = whole
-        for lag in range(min(_N_LAGS, len(series))):
+        for lag in range(ORDER + 1):
             product = (series[: len(series) - lag] * series[lag:]).sum(dim=0)
             self._products[lag, voxels] += product.cpu().numpy()
 
@@ -168,7 +167,7 @@ class _RunModel:
     Attributes
     ----------
     basis : (n_used, rank) orthonormal, of trials, a mean response of any shape, and nuisance
-    bias : (n_lags, n_lags) tr(D_l M D_j M)
+    bias : (3, n_lags) tr(D_l M D_j M)
     common : (n_used,) sum of the trials' regressors, nuisance out
     weights : (n_lags,) mean over trials of the estimator's weights' lagged products
     gain : mean estimate of a lone response with a peak of 1
@@ -213,25 +212,50 @@ def _mean_response(run: RunData, here: EstimableRun) -> Array:
 
 
 def _bias(basis: Array, used: BoolArray | None, n_volumes: int) -> Array:
-    """(n_lags, n_lags) expected lagged products of residuals, by lag (rows) and the noise's covariances."""
+    """(3, n_lags) expected lagged products of residuals, by lag (rows) and the noise's covariances.
+
+    tr(D_l M D_j M), D_l one-sided and D_j two-sided, as sums of products of M with M shifted by both lags.
+    """
     projection = np.eye(len(basis)) - basis @ basis.T
-    projection = on_volumes(on_volumes(projection, used, n_volumes).T, used, n_volumes)
-    found = np.empty((_N_LAGS, _N_LAGS))
-    for lag in range(_N_LAGS):
-        half = projection[:, : n_volumes - lag] @ projection[lag:]
-        reached = half + half.T if lag else half
-        found[:, lag] = [np.trace(reached, offset=other) for other in range(_N_LAGS)]
+    whole = on_volumes(on_volumes(projection, used, n_volumes).T, used, n_volumes)
+    found = np.empty((ORDER + 1, _N_LAGS))
+    for lag, other in np.ndindex(found.shape):
+        rows, columns = n_volumes - lag, n_volumes - other
+        found[lag, other] = (whole[:rows, :columns] * whole[lag:, other:]).sum()
+        if other:
+            found[lag, other] += (whole[lag:, :columns] * whole[:rows, other:]).sum()
     return found
 
 
 class _HrfSums:
-    """Sums over runs of what voxels with one haemodynamic response have in common."""
+    """Sums over runs of what voxels with one haemodynamic response have in common.
+
+    Notes
+    -----
+    A correlation g_l / g_0 is a ratio of two estimates that err together. In noise that is nearly white their
+    covariance is 2 B^-1 diag(1, 1/2, 1/2, ...) g_0^2, B the bias; with k = 2 (B^-1)_.0 the ratio comes out as
+    g_l / g_0 (1 + k_0) - k_l, to first order in the inverse of the degrees of freedom.
+    """
 
     def __init__(self) -> None:
-        self.bias = np.zeros((_N_LAGS, _N_LAGS))
+        self.bias = np.zeros((ORDER + 1, _N_LAGS))
         self.energy = 0.0
         self.weights = np.zeros(N_MEMORY)
         self.n_runs = 0
+
+    def noise(self, products: Array) -> tuple[Array, Array]:
+        """Variance (n,) and coefficients (2, n) of the noise, by lagged products (3, n) of residuals."""
+        free, beyond = self.bias[:, : ORDER + 1], self.bias[:, ORDER + 1 :]
+        inverse = np.linalg.inv(free)
+        off = 2 * inverse[:, :1]
+        reached = products
+        for _ in range(_N_ROUNDS):
+            found = inverse @ reached  # (3, n)
+            found[1:] = (found[1:] + off[1:] * found[0]) / (1 + off[0])
+            variance, coefficients = np.maximum(found[0], 0), yule_walker(found)
+            further = variance * correlations(coefficients, _N_LAGS)[ORDER + 1 :]
+            reached = products - beyond @ further
+        return variance, coefficients
 
     def add(self, model: _RunModel) -> None:
         self.bias += model.bias

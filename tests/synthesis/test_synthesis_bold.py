@@ -211,7 +211,7 @@ def test_the_model_of_a_synthetic_scan_is_the_model_it_was_made_with():
     names = [[f"{run}_{trial}" for trial in range(37)] for run in range(8)]
     found = SeriesModel.of_estimation(estimated(series, at, names).estimation)
     assert found.noise_sd.mean() == pytest.approx(0.7, abs=0.02)
-    np.testing.assert_allclose(found.autoregression.mean(axis=1), [0.35, 0.15], atol=0.035)
+    np.testing.assert_allclose(found.autoregression.mean(axis=1), [0.35, 0.15], atol=0.025)
     np.testing.assert_allclose(np.sqrt((found.drift_sd**2).mean(axis=1)), DRIFTS, atol=0.04)
     assert found.response_mean.mean() == pytest.approx(0.8, abs=0.02)
     assert found.intensity.mean() == pytest.approx(500, rel=0.01)

@@ -385,6 +385,31 @@ def test_what_cannot_be_is_refused_with_its_reason(encoder, images, given, tmp_p
         assert not out.exists()
 
 
+def test_a_scan_that_stopped_is_known_as_unfinished_and_goes_on_to_the_same_bytes(
+    encoder, images, given, tmp_path
+):
+    """The second run shows a picture that cannot be read, and then can."""
+    folder = tmp_path / "pictures"
+    for stimulus, path in zip(images.stimuli, images.table["path"], strict=True):
+        (folder / stimulus).parent.mkdir(parents=True, exist_ok=True)
+        (folder / stimulus).write_bytes(Path(path).read_bytes())
+    copied = read_image_folder("Images", folder)
+    options, out = BoldOptions(events=given), tmp_path / "scan"
+    write_synthetic_bold(encoder, copied, tmp_path / "whole", options)
+    broken = folder / images.stimuli[15]
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputMalformedError, match=broken.name):
+        write_synthetic_bold(encoder, copied, out, options)
+    record = json.loads(next(func(out).glob("*_summary.json")).read_text())
+    assert record["Finished"] is False
+    assert len(list(out.rglob("*_bold.nii.gz"))) == 1
+    assert not list(out.rglob("*.partial"))
+    broken.write_bytes(whole)
+    write_synthetic_bold(encoder, copied, out, options)
+    assert files(out) == files(tmp_path / "whole")
+
+
 def test_a_name_that_several_images_have_is_refused(encoder, images, tmp_path):
     twice = images.table.assign(stimulus=[f"{name[:2]}/same.png" for name in images.stimuli]).iloc[:2]
     events = write_events(tmp_path / "x_events.tsv", [{"onset": 5, "duration": 1, "stim_file": "same.png"}])
