@@ -138,7 +138,7 @@ class SeriesNoise:
         used = here.design.used
         series, _ = percent_series(run.bold, used, voxels, self._device)  # (n_used, n)
         rows = slice(None) if used is None else used
-        self._intensity[voxels] += run.bold[rows, voxels].mean(axis=0, dtype=np.float64)
+        self._intensity[voxels] += run.bold[:, voxels][rows].mean(axis=0, dtype=np.float64)
         drifts.squares[:, voxels] = _product(drifts.weights, series) ** 2
         self._joint[voxels] += _product(model.common[np.newaxis], series)[0]
         basis = self._tensor(model.basis)
