@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..config import DEVICES, LEVELS
 from ..errors import SynthfmriError
+from .bold_options import bold_options, take_bold_options
 from .lists import ListCommand
 from .options import (
     decoding_options,
@@ -28,6 +29,7 @@ from .synthesis_options import (
     image_options,
     rank_config,
     rank_options,
+    scan_arguments,
     synthesis_config,
     trial_options,
 )
@@ -112,6 +114,7 @@ def simulate(**options: Any) -> None:
 @image_arguments
 @trial_options
 @image_options
+@bold_options
 def synthesize(**options: Any) -> None:
     """Responses of a stored ENCODER to IMAGES, written to OUT.
 
@@ -121,8 +124,11 @@ def synthesize(**options: Any) -> None:
     """
 
     def start() -> int:
-        from ..workflow import synthesise
+        from ..workflow import synthesise, synthesise_bold
 
+        bold = take_bold_options(options)
+        if bold is not None:
+            return synthesise_bold(**scan_arguments(**options), bold=bold)
         return synthesise(synthesis_config(**options))
 
     _guarded(start)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 # BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
-ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "desc", "stat")
+ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "label", "desc", "stat")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 PARTICIPANT_FOLDER = "sub-{sub}/func"
@@ -42,11 +42,14 @@ class Place:
     Attributes
     ----------
     participant, task, space : labels without ``sub-``, ``task-`` and ``space-``; None for files of the group
+    session, run : labels of the run that the file is of; None where the dataset has none
     """
 
     participant: str | None = None
     task: str | None = None
     space: str | None = None
+    session: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class OutputFile:
 
     Attributes
     ----------
-    folder : below OUTPUT_DIR; ``{sub}`` is the participant
-    entities : which of ``sub``, ``task`` and ``space`` its name carries
+    folder : below OUTPUT_DIR; ``{sub}`` is the participant, ``{ses}`` the session's folder if there is one
+    entities : which of ``sub``, ``task`` and ``space`` its name carries, and of ``ses`` and ``run``, which
+        are left out where there is none
     suffix, extension : ``statmap`` and ``.dscalar.nii``, say; an empty suffix leaves the entities alone
-    desc, stat, split : values of those entities; None where the name has none
+    desc, stat, split, label : values of those entities; None where the name has none
     description : what the file holds
     """
 
@@ -70,6 +74,7 @@ class OutputFile:
     desc: str | None = None
     stat: str | None = None
     split: str | None = None
+    label: str | None = None
 
     def with_extension(self, extension: str) -> OutputFile:
         """The file's companion: same name, another extension."""
@@ -82,9 +87,10 @@ class OutputFile:
         ------
         UsageError : a label that the name needs is missing or not alphanumeric
         """
-        known = {"sub": place.participant, "task": place.task, "space": place.space}
-        values = {key: known[key] for key in self.entities}
-        own = {"split": self.split, "desc": self.desc, "stat": self.stat}
+        of_run = {k: v for k, v in (("ses", place.session), ("run", place.run)) if v is not None}
+        known = {"sub": place.participant, "task": place.task, "space": place.space, **of_run}
+        values = {key: known[key] for key in self.entities if key in known}
+        own = {"split": self.split, "label": self.label, "desc": self.desc, "stat": self.stat}
         values |= {key: value for key, value in own.items() if value is not None}
         parts = [f"{key}-{_label(key, values[key])}" for key in ENTITY_ORDER if key in values]
         return "_".join([*parts, self.suffix] if self.suffix else parts) + self.extension
@@ -93,7 +99,8 @@ class OutputFile:
         """Where the file belongs."""
         folder = self.folder
         if "{sub}" in folder:
-            folder = folder.format(sub=_label("sub", place.participant))
+            session = "" if place.session is None else f"/ses-{_label('ses', place.session)}"
+            folder = folder.format(sub=_label("sub", place.participant), ses=session)
         return output_dir / folder / self.file_name(place)
 
     def relative(self, place: Place) -> str:

@@ -19,6 +19,7 @@ from ..features.extraction import ImageSource, extract
 from ..features.squares import Square
 from ..structures import Features, FloatArray, IntArray, Json, Space
 from ..synthesis.noise_model import CALIBRATED, NoiseModel
+from ..synthesis.series_model import SeriesModel
 from ..synthesis.trials import require_samplable, sample_trials
 from .parts import PARTS, Part
 from .posterior import Posterior
@@ -83,7 +84,7 @@ class Encoder:
     choices: VoxelChoices | None = field(default=None)
     noise: NoiseModel | None = None
     posterior: Posterior | None = None
-    series: Part | None = None
+    series: SeriesModel | None = None
 
     @classmethod
     def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputMalformedError
 from ..structures import Json
 from ..synthesis.noise_model import NoiseModel
+from ..synthesis.series_model import SeriesModel
 from .posterior import Posterior
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -32,7 +33,7 @@ class Part(Protocol):
 
 
 # The encoder's attribute, which is also the arrays' prefix, and what is stored there.
-PARTS: Mapping[str, type[Part]] = {"noise": NoiseModel, "posterior": Posterior}
+PARTS: Mapping[str, type[Part]] = {"noise": NoiseModel, "posterior": Posterior, "series": SeriesModel}
 
 
 def part_tensors(parts: Mapping[str, Part]) -> dict[str, NDArray[Any]]:

@@ -3,5 +3,6 @@
 from .levels import run_level
 from .rank import rank
 from .synthesise import synthesise
+from .synthetic_bold import synthesise_bold
 
-__all__ = ["rank", "run_level", "synthesise"]
+__all__ = ["rank", "run_level", "synthesise", "synthesise_bold"]

@@ -31,6 +31,7 @@ from ..features.preprocessing import Preprocessing
 from ..features.squares import readable, squares_ahead
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
 from ..synthesis.noise_fit import Spread, fit_noise_model
+from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
 from .memory import available_bytes
@@ -85,7 +86,10 @@ def fit_model(
         uncertainty=config.uncertainty,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
-    encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
+    encoder = replace(
+        Encoder.of_fit(fit, responses.voxels, card, backbone),
+        series=SeriesModel.of_estimation(responses.estimation),
+    )
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
 
