@@ -495,3 +495,18 @@ def test_a_scan_refuses_options_of_responses(stored_encoder, pictures, tmp_path,
 def test_a_scan_of_pictures_inside_another_file_is_refused(stored_encoder, pictures, tmp_path):
     done = synthesize(stored_encoder, as_tar(pictures(2), tmp_path), tmp_path / "out", "--bold")
     assert done.exit_code == 2
+
+
+def test_images_that_go_while_they_are_read_are_noticed(stored_encoder, pictures, tmp_path, monkeypatch):
+    made = pictures(6)
+    load = Encoder.load
+
+    def load_and_lose(*arguments: object) -> Encoder:
+        (made.folder / made.names[1]).unlink()
+        return load(*arguments)
+
+    monkeypatch.setattr(Encoder, "load", load_and_lose)
+    done = synthesize(stored_encoder, made.folder, tmp_path / "out")
+    assert done.exit_code == 4
+    assert "changed while they were read: 1" in done.output.splitlines()[-1]
+    assert not list((tmp_path / "out").glob("sub-01/func/*_stimuli.tsv"))
