@@ -111,6 +111,7 @@ class _Synthesis:
             for shard in missing:
                 number = shard.number if len(shards) > 1 else None
                 self._make(shard, number, images, values, told)
+                LOGGER.debug("synthesize: file %d of %d is written", shard.number, len(shards))
 
     def _allocated(self, shards: Sequence[Shard]) -> FloatArray:
         """Room for the responses of the largest shard, refused if it is not there."""

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -510,3 +511,43 @@ def test_images_that_go_while_they_are_read_are_noticed(stored_encoder, pictures
     assert done.exit_code == 4
     assert "changed while they were read: 1" in done.output.splitlines()[-1]
     assert not list((tmp_path / "out").glob("sub-01/func/*_stimuli.tsv"))
+
+
+def test_the_documented_python_runs(noisy_encoder, pictures, tmp_path, monkeypatch):
+    made = pictures(2)
+    for name, picture in zip(("beach.png", "kitchen.png"), made.names, strict=True):
+        shutil.copy(made.folder / picture, tmp_path / name)
+    for path in (noisy_encoder, noisy_encoder.with_suffix(".json")):
+        shutil.copy(path, tmp_path / path.name)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert names["noiseless"].shape == (2, 12)
+    assert names["trials"].shape == (10, 2, 12)
+    assert names["responses"].shape == (8, 12)
+
+
+def test_every_documented_option_is_the_commands():
+    page = (Path(__file__).parents[2] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    told = {
+        name
+        for row in re.findall(r"^\| `--.*", page, re.MULTILINE)
+        for name in re.findall(r"`(--[a-z-]+)", row)
+    }
+    known = {option for parameter in main.commands["synthesize"].params for option in parameter.opts}
+    assert told <= known
+    of_scans = {
+        "--bold",
+        "--design",
+        "--stimulus-column",
+        "--repetition-time",
+        "--runs",
+        "--volumes",
+        "--bold-noise",
+    }
+    assert {option for option in known - told if option.startswith("--")} <= of_scans | {
+        "--dataset",
+        "--n_cpus",
+    }
