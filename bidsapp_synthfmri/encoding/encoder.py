@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
+from ..features.squares import Square
 from ..structures import Features, FloatArray, IntArray, Json, Space
 from ..synthesis.noise_model import CALIBRATED, NoiseModel
 from ..synthesis.series_model import SeriesModel
@@ -157,14 +158,16 @@ class Encoder:
         batches = list(self.predict_batches(images, batch_size))
         return np.concatenate(batches) if batches else np.empty((0, len(self.voxels)), dtype=np.float32)
 
-    def predict_batches(self, images: Sequence[ImageSource], batch_size: int = 64) -> Iterator[FloatArray]:
-        """``predict``, a batch at a time: (<= batch_size, n_voxels)."""
+    def predict_batches(
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
+    ) -> Iterator[FloatArray]:
+        """``predict`` of any number of images, a batch at a time: (<= batch_size, n_voxels)."""
         backbone = self._checked(images, batch_size)
         for units in extract(backbone, images, batch_size):
             yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
 
     def predict_with_variance_batches(
-        self, images: Sequence[ImageSource], batch_size: int = 64
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
     ) -> Iterator[tuple[FloatArray, FloatArray]]:
         """``predict_batches``, with the posterior variance of each prediction.
 
@@ -176,10 +179,20 @@ class Encoder:
         ------
         UsageError : as for ``predict``, and where the encoder was fitted without its uncertainty
         """
-        backbone, posterior = self._checked(images, batch_size), self._uncertain
+        backbone, posterior = self._checked(images, batch_size), self.require_posterior()
         for units in extract(backbone, images, batch_size):
             layers = dict(zip(backbone.layers, units, strict=True))
             yield self._predict(layers, len(units[0])), posterior.variance(layers, backbone.device)
+
+    def uncertain_batches(
+        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
+    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """``predict_with_variance_batches``; without ``uncertainty`` None in place of the variance."""
+        if uncertainty:
+            yield from self.predict_with_variance_batches(images, batch_size)
+            return
+        for prediction in self.predict_batches(images, batch_size):
+            yield prediction, None
 
     def sample(
         self,
@@ -214,7 +227,7 @@ class Encoder:
         require_samplable(self.noise, noise, repeats, snr_scale)
         samples = np.empty((repeats, len(images), len(self.voxels)), dtype=np.float32)
         rngs, done = rng.spawn(len(images)), 0
-        for prediction, variance in self._with_variance(images, batch_size, uncertainty):
+        for prediction, variance in self.uncertain_batches(images, batch_size, uncertainty):
             rows = slice(done, done + len(prediction))
             samples[:, rows] = sample_trials(
                 prediction,
@@ -248,7 +261,7 @@ class Encoder:
         """
         units = {layer.name: layer.values for layer in features.layers}
         self._require_units(units)
-        return self._uncertain.variance(units, self._device)
+        return self.require_posterior().variance(units, self._device)
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -297,8 +310,13 @@ class Encoder:
             )
         return self.choices
 
-    @property
-    def _uncertain(self) -> Posterior:
+    def require_posterior(self) -> Posterior:
+        """How sure the weights are.
+
+        Raises
+        ------
+        UsageError : the encoder was fitted without it
+        """
         if self.posterior is None:
             raise UsageError(
                 "The encoder was fitted without its uncertainty",
@@ -313,15 +331,6 @@ class Encoder:
     @cached_property
     def _readout(self) -> Readout:
         return Readout.on(self._device, self.weights, self.intercept)
-
-    def _with_variance(
-        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
-    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        if uncertainty:
-            yield from self.predict_with_variance_batches(images, batch_size)
-            return
-        for prediction in self.predict_batches(images, batch_size):
-            yield prediction, None
 
     def _predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
         self._require_units(units)
@@ -342,7 +351,7 @@ class Encoder:
                     "Extract features with the network and preprocessing that the encoder's card names",
                 )
 
-    def _checked(self, images: Sequence[ImageSource], batch_size: int) -> Backbone:
+    def _checked(self, images: Iterable[ImageSource | Square], batch_size: int) -> Backbone:
         """The network, once the request makes sense."""
         if self.backbone is None:
             raise UsageError("This encoder has no network at hand", "Use Encoder.load, or Encoder.on")

@@ -46,6 +46,8 @@ class EncoderFit:
     training_rows : (n_training,) rows of the features that were shown in training, ascending
     out_of_fold : (n_training, n_voxels) the predictions of those stimuli that ``selected_r2`` scores;
         penalties, unlike layers, were chosen by all folds
+    unseen_sd : (n_voxels,) standard deviation of predictions of stimuli that the fit did not see, each of
+        the training stimuli having been left out in turn
     grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
     posterior : how sure the fit is; None unless it was asked for
@@ -65,6 +67,7 @@ class EncoderFit:
     variance_split: FloatArray | None
     training_rows: IntArray
     out_of_fold: FloatArray
+    unseen_sd: FloatArray
     grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
     posterior: Posterior | None = None
@@ -159,6 +162,7 @@ def fit_encoder(
         variance_split=found.variance_split,
         training_rows=rows,
         out_of_fold=found.out_of_fold[first],
+        unseen_sd=found.unseen_sd,
         grid_edges=found.edges,
         alphas=alphas,
         posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,

@@ -8,7 +8,6 @@ C = F'F + diag(u^2), of unit diagonal, where v may be too large for C to be form
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +27,6 @@ _MAX_CONTRASTS = 3000
 _MAX_VALUES = 2**28
 # Predictions that vary less than this share of a trial's standard deviation are float32 rounding.
 _CONSTANT = 1e-5
-_VOXELS_A_BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -37,32 +35,11 @@ class Spread:
 
     Attributes
     ----------
-    centre, sd : (n_voxels,) float32 mean and standard deviation over images
+    centre, sd : (n_voxels,) mean and standard deviation over images
     """
 
-    centre: FloatArray
-    sd: FloatArray
-
-    @classmethod
-    def of(cls, out_of_fold: FloatArray, folds: IntArray) -> Spread:
-        """The spread of out-of-fold predictions (n_images, n_voxels), ``folds`` (n_images,) theirs.
-
-        Each fold's fit has an intercept of its own, so the spread is pooled within folds.
-        """
-        _, group, counts = np.unique(folds, return_inverse=True, return_counts=True)
-        if len(group) == len(counts):
-            group, counts = np.zeros_like(group), np.array([len(group)])
-        sd = np.empty(out_of_fold.shape[1], dtype=np.float32)
-        centre = np.empty_like(sd)
-        for block in _blocks(len(sd)):
-            values = out_of_fold[:, block].astype(np.float64)
-            means = np.zeros((len(counts), values.shape[1]))
-            np.add.at(means, group, values)
-            means /= counts[:, None]
-            within = ((values - means[group]) ** 2).sum(axis=0)
-            centre[block] = values.mean(axis=0)
-            sd[block] = np.sqrt(within / max(1, len(group) - len(counts)))
-        return cls(centre, sd)
+    centre: NDArray[np.floating]
+    sd: NDArray[np.floating]
 
 
 def fit_noise_model(
@@ -90,7 +67,7 @@ def fit_noise_model(
     stimuli = _repeated(stimulus_index)
     n_trials = sum(map(len, stimuli))
     model = NoiseModel(
-        centre=spread.centre,
+        centre=spread.centre.astype(np.float32),
         gain=_gain(signal_sd, noise_sd, spread.sd),
         signal_sd=signal_sd.astype(np.float32),
         noise_sd=noise_sd.astype(np.float32),
@@ -182,12 +159,8 @@ def _contrasts(
     return contrasts, stimulus
 
 
-def _gain(signal_sd: FloatArray, noise_sd: FloatArray, spread: FloatArray) -> FloatArray:
+def _gain(signal_sd: FloatArray, noise_sd: FloatArray, spread: NDArray[np.floating]) -> FloatArray:
     varies = spread > _CONSTANT * np.hypot(signal_sd, noise_sd)
-    gain = np.divide(signal_sd, spread, out=np.zeros(len(spread), dtype=np.float64), where=varies)
+    gain = np.zeros(len(spread))
+    np.divide(signal_sd, spread, out=gain, where=varies)
     return gain.astype(np.float32)
-
-
-def _blocks(n_voxels: int) -> Iterator[slice]:
-    for start in range(0, n_voxels, _VOXELS_A_BLOCK):
-        yield slice(start, start + _VOXELS_A_BLOCK)

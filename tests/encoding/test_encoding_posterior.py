@@ -84,6 +84,7 @@ def given(features, index, values, alpha):
         cv_r=np.zeros((1, n_voxels), np.float32),
         cv_r2=np.zeros((1, n_voxels), np.float32),
         out_of_fold=np.zeros_like(values),
+        unseen_sd=np.zeros(n_voxels, np.float32),
     )
     return training, found
 

@@ -18,7 +18,7 @@ from nilearn.glm.first_level import FirstLevelModel, first_level_from_bids
 from PIL import Image
 
 from bidsapp_synthfmri.config import RunConfig
-from bidsapp_synthfmri.dataset.stimuli import read_image_folder
+from bidsapp_synthfmri.dataset.image_sets import read_image_set
 from bidsapp_synthfmri.encoding import Encoder
 from bidsapp_synthfmri.encoding.weights import LayerWeights, ScaledMatrix
 from bidsapp_synthfmri.errors import InputMalformedError, InputMissingError, UsageError
@@ -52,7 +52,7 @@ def images(tmp_path_factory):
         (folder / category).mkdir(exist_ok=True)
         picture = Image.fromarray(colours.astype(np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
         picture.save(folder / category / f"{number:02d}.png")
-    return read_image_folder("Images", folder)
+    return read_image_set("Images", folder)
 
 
 def voxel_space():
@@ -252,6 +252,22 @@ def test_every_image_is_there_under_the_name_that_events_give(scan, images):
         assert (scan / "stimuli" / stimulus).read_bytes() == Path(path).read_bytes()
 
 
+def test_pictures_of_an_array_become_files(encoder, images, tmp_path):
+    pictures = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in images.table["path"]])
+    np.save(tmp_path / "pictures.npy", pictures)
+    out = tmp_path / "scan"
+    write_synthetic_bold(encoder, read_image_set("Images", tmp_path / "pictures.npy"), out, NOISELESS)
+    table = pd.read_csv(next((out / "sub-01/func").glob("*run-01_events.tsv")), sep="\t")
+    assert set(table["trial_type"]) == {"image"}
+    stored = sorted((out / "stimuli").iterdir(), key=lambda path: len(path.name))
+    assert len(stored) == 24
+    shown = {path.name: np.asarray(Image.open(path)) for path in stored}
+    first = shown["pictures.npy[3].png"]
+    np.testing.assert_array_equal(first, pictures[3])
+    _, responses = app_responses(out, tmp_path, "lsa")
+    assert correlations(responses.values, truth(out)).min() > 0.9999
+
+
 def noisy(**options):
     return BoldOptions(n_runs=3, repeats=4, noise="calibrated", **options)
 
@@ -393,7 +409,7 @@ def test_a_scan_that_stopped_is_known_as_unfinished_and_goes_on_to_the_same_byte
     for stimulus, path in zip(images.stimuli, images.table["path"], strict=True):
         (folder / stimulus).parent.mkdir(parents=True, exist_ok=True)
         (folder / stimulus).write_bytes(Path(path).read_bytes())
-    copied = read_image_folder("Images", folder)
+    copied = read_image_set("Images", folder)
     options, out = BoldOptions(events=given), tmp_path / "scan"
     write_synthetic_bold(encoder, copied, tmp_path / "whole", options)
     broken = folder / images.stimuli[15]
