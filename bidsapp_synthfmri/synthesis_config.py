@@ -161,6 +161,11 @@ class RankConfig(ImageConfig):
         yield from _below("--top", self.top, 1)
         if self.roi == self.contrast:
             yield f"--roi and --contrast are both {self.roi}", "Name two regions, or leave out --contrast"
+        if not self.label:
+            yield (
+                f"--roi {self.roi!r} has no letter or digit for a file's name",
+                "Name a region of the encoder",
+            )
 
     @property
     def label(self) -> str:

@@ -267,7 +267,8 @@ X is a participant, T a task, S a space. A table or image has a JSON sidecar of 
 
 {files}
 
-Synthetic responses to an extra image set NAME have `desc-syntheticNAME`.
+Synthetic responses to an extra image set NAME have `desc-syntheticNAME`, and `split-` where they take several
+files; `synthfmri synthesize` leaves a manifest of each set, and `synthfmri rank` `desc-rankREGION`.
 `logs/` has one folder a run: its configuration, its log and, if something failed, the traceback.
 
 ## Reading the matrices

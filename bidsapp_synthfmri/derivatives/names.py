@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 # BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
-ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "label", "split", "desc", "stat")
+ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "label", "desc", "stat")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 PARTICIPANT_FOLDER = "sub-{sub}/func"
@@ -90,7 +90,7 @@ class OutputFile:
         of_run = {"ses": place.session, "run": place.run}
         known = {"sub": place.participant, "task": place.task, "space": place.space, **of_run}
         values = {key: known[key] for key in self.entities if key not in of_run or known[key] is not None}
-        own = {"label": self.label, "split": self.split, "desc": self.desc, "stat": self.stat}
+        own = {"split": self.split, "label": self.label, "desc": self.desc, "stat": self.stat}
         values |= {key: value for key, value in own.items() if value is not None}
         parts = [f"{key}-{_label(key, values[key])}" for key in ENTITY_ORDER if key in values]
         return "_".join([*parts, self.suffix] if self.suffix else parts) + self.extension

@@ -37,7 +37,12 @@ def begin_participant(writer: Writer) -> None:
     for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
         writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
-        for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
+        for output in (
+            names.SYNTHETIC,
+            names.SYNTHETIC_STIMULI,
+            names.SYNTHETIC_SD,
+            names.SYNTHETIC_MANIFEST,
+        ):
             writer.withdraw(names.of_extra_set(output, name))
 
 

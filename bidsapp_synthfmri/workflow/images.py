@@ -44,6 +44,21 @@ def decoded(
         yield begun.popleft(), made
 
 
+def require_listed(pictures: Readable, n_images: int) -> None:
+    """Refuse a source that lists fewer images than when it was surveyed.
+
+    Raises
+    ------
+    InputMalformedError : it does
+    """
+    found = len(pictures.kept) + len(pictures.skipped)
+    if found < n_images:
+        raise InputMalformedError(
+            f"The images changed while they were read: {n_images - found} are no longer listed",
+            "Leave them alone until the run is over, and give another OUT",
+        )
+
+
 class Readable:
     """The pictures of some images that can be read, to be gone through once.
 

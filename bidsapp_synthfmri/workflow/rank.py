@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,7 +21,7 @@ from ..structures import BoolArray, IntArray
 from ..synthesis.ranking import Float64, Ranking, rank_images, region, region_means
 from ..synthesis_config import RankConfig
 from .console import LOGGER
-from .images import BATCHES_AHEAD, Decoded, Readable, decoded
+from .images import BATCHES_AHEAD, Readable, decoded, require_listed
 from .passes import Pass, over_images, require_some
 from .progress import progress
 from .shards import cut, images_of
@@ -78,7 +78,10 @@ def _means(config: RankConfig, given: Pass, regions: tuple[BoolArray, ...]) -> t
     n_skipped = 0
     with progress("rank", n_images) as told:
         for part in parts:
-            n_skipped += _fill(means, config, given, regions, islice(images, part.n_images), told)
+            pictures = Readable(islice(images, part.n_images), config.strict, told)
+            _fill(means, config, given, regions, pictures, told)
+            require_listed(pictures, part.n_images)
+            n_skipped += len(pictures.skipped)
     return means, n_skipped
 
 
@@ -87,18 +90,16 @@ def _fill(
     config: RankConfig,
     given: Pass,
     regions: tuple[BoolArray, ...],
-    images: Iterator[Decoded],
+    pictures: Readable,
     told: Callable[[int], None],
-) -> int:
-    """Put the responses to some images into their rows; how many were skipped."""
-    pictures = Readable(images, config.strict, told)
+) -> None:
+    """Put the responses to some images into their rows."""
     done = 0
     for prediction in given.encoder.predict_batches(pictures, config.batch_size):
         rows = [kept.position for kept in pictures.kept[done : done + len(prediction)]]
         means[rows] = region_means(prediction, regions)
         done += len(prediction)
         told(len(prediction))
-    return len(pictures.skipped)
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _label_shares(ranking: Ranking, shown: _Shown) -> list[LabelShare]:
 def _notes(given: Pass, n_skipped: int) -> list[str]:
     notes = []
     if given.encoder.card["backbone"]["weights"] == "random":
-        notes.append("The encoder's network is untrained: its order of images says next to nothing.")
+        notes.append("The encoder's network is untrained (random weights): expect little of its order.")
     if n_skipped:
         notes.append(f"{n_skipped} of {given.found.n_images} images cannot be read and were skipped.")
     return notes

@@ -21,7 +21,7 @@ from ..errors import MemoryExceededError
 from ..structures import FloatArray, Json, Synthetic
 from ..synthesis_config import SynthesisConfig
 from .console import LOGGER
-from .images import BATCHES_AHEAD, Decoded, NumberedImage, Readable, decoded
+from .images import BATCHES_AHEAD, Decoded, NumberedImage, Readable, decoded, require_listed
 from .memory import available_bytes
 from .passes import Pass, over_images, require_some
 from .progress import progress
@@ -111,6 +111,7 @@ class _Synthesis:
             for shard in missing:
                 number = shard.number if len(shards) > 1 else None
                 self._make(shard, number, images, values, told)
+                LOGGER.debug("synthesize: file %d of %d is written", shard.number, len(shards))
 
     def _allocated(self, shards: Sequence[Shard]) -> FloatArray:
         """Room for the responses of the largest shard, refused if it is not there."""
@@ -142,6 +143,7 @@ class _Synthesis:
             n_rows += len(trials)
             uncertainty += [] if sd is None else [sd]
             told(len(trials) // self.config.repeats)
+        require_listed(pictures, shard.n_images)
         paths: tuple[Path, ...] = ()
         if n_rows:
             sd = np.concatenate(uncertainty) if uncertainty else None

@@ -93,8 +93,8 @@ def test_scenes_lead_where_scenes_drive_ppa(tuned_encoder, new_pictures, tmp_pat
     assert done.exit_code == 0, done.output
     found = table(tmp_path / "out")
     highest = found[found["end"] == "highest"]
-    # By chance 2.5 of 10; 7 or more once in 3,000 draws.
-    assert (highest["label"] == SCENE).sum() >= 7
+    # By chance 2.5 of 10, and 6 or more once in 100 draws.
+    assert (highest["label"] == SCENE).sum() >= 6
     assert (found[found["end"] == "lowest"]["label"] == SCENE).sum() == 0
     assert list(found["rank"]) == [*range(1, 11), *range(39, 49)]
     assert (found["score"].diff().dropna() <= 0).all()
@@ -104,8 +104,8 @@ def test_a_contrast_sets_scenes_against_faces(tuned_encoder, new_pictures, tmp_p
     options = ["--roi", "PPA", "--contrast", "FFA", "--top", 10]
     assert rank(tuned_encoder, new_pictures, tmp_path / "out", *options).exit_code == 0
     found = table(tmp_path / "out")
-    assert (found[found["end"] == "highest"]["label"] == SCENE).sum() >= 7
-    assert (found[found["end"] == "lowest"]["label"] == FACE).sum() >= 7
+    assert (found[found["end"] == "highest"]["label"] == SCENE).sum() >= 6
+    assert (found[found["end"] == "lowest"]["label"] == FACE).sum() >= 6
     assert (tmp_path / "out" / "sub-01_desc-rankPPAlessFFA_images.html").is_file()
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -481,3 +482,72 @@ def test_what_the_encoder_or_the_options_do_not_allow_is_refused(
     assert done.exit_code == 2
     assert words in done.output.splitlines()[-1]
     assert not list((tmp_path / "out").glob("sub-*"))
+
+
+@pytest.mark.parametrize(
+    "option", [["--name", "more"], ["--shard-size", 3], ["--strict"], ["--uncertainty"], ["--require-labels"]]
+)
+def test_a_scan_refuses_options_of_responses(stored_encoder, pictures, tmp_path, option):
+    done = synthesize(stored_encoder, pictures(2).folder, tmp_path / "out", "--bold", *option)
+    assert done.exit_code == 2
+    assert f"{option[0]} says nothing of a synthetic scan" in done.output.splitlines()[-1]
+
+
+def test_a_scan_of_pictures_inside_another_file_is_refused(stored_encoder, pictures, tmp_path):
+    done = synthesize(stored_encoder, as_tar(pictures(2), tmp_path), tmp_path / "out", "--bold")
+    assert done.exit_code == 2
+
+
+def test_images_that_go_while_they_are_read_are_noticed(stored_encoder, pictures, tmp_path, monkeypatch):
+    made = pictures(6)
+    load = Encoder.load
+
+    def load_and_lose(*arguments: object) -> Encoder:
+        (made.folder / made.names[1]).unlink()
+        return load(*arguments)
+
+    monkeypatch.setattr(Encoder, "load", load_and_lose)
+    done = synthesize(stored_encoder, made.folder, tmp_path / "out")
+    assert done.exit_code == 4
+    assert "changed while they were read: 1" in done.output.splitlines()[-1]
+    assert not list((tmp_path / "out").glob("sub-01/func/*_stimuli.tsv"))
+
+
+def test_the_documented_python_runs(noisy_encoder, pictures, tmp_path, monkeypatch):
+    made = pictures(2)
+    for name, picture in zip(("beach.png", "kitchen.png"), made.names, strict=True):
+        shutil.copy(made.folder / picture, tmp_path / name)
+    for path in (noisy_encoder, noisy_encoder.with_suffix(".json")):
+        shutil.copy(path, tmp_path / path.name)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert names["noiseless"].shape == (2, 12)
+    assert names["trials"].shape == (10, 2, 12)
+    assert names["responses"].shape == (8, 12)
+
+
+def test_every_documented_option_is_the_commands():
+    page = (Path(__file__).parents[2] / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    told = {
+        name
+        for row in re.findall(r"^\| `--.*", page, re.MULTILINE)
+        for name in re.findall(r"`(--[a-z-]+)", row)
+    }
+    known = {option for parameter in main.commands["synthesize"].params for option in parameter.opts}
+    assert told <= known
+    of_scans = {
+        "--bold",
+        "--design",
+        "--stimulus-column",
+        "--repetition-time",
+        "--runs",
+        "--volumes",
+        "--bold-noise",
+    }
+    assert {option for option in known - told if option.startswith("--")} <= of_scans | {
+        "--dataset",
+        "--n_cpus",
+    }
