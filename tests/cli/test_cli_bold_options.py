@@ -89,9 +89,9 @@ def test_events_are_files_or_those_of_a_folder(tmp_path):
         (["--bold", "--design", "slow", "--design", "rapid"], "names slow, rapid"),
         (["--bold", "--design", "a.tsv", "--design", "rapid"], r"names a\.tsv, rapid"),
         (["--bold", "--runs", "0"], "--runs is 0"),
-        (["--bold", "--shard-size", "5"], "--shard-size is of responses"),
-        (["--bold", "--uncertainty"], "--uncertainty is of responses"),
-        (["--bold", "--name", "val"], "--name is of responses"),
+        (["--bold", "--shard-size", "5"], "--shard-size says nothing of a synthetic scan"),
+        (["--bold", "--uncertainty"], "--uncertainty says nothing of a synthetic scan"),
+        (["--bold", "--name", "val"], "--name says nothing of a synthetic scan"),
     ],
 )
 def test_what_does_not_go_together_is_refused(words, said):
