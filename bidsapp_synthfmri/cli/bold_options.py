@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputMissingError, UsageError
-from .lists import ListOption
+from ..synthesis_config import DEFAULT_SET, NOISE_KINDS
+from .options import Decorated, applied
 
 if TYPE_CHECKING:
-    from ..workflow.bold_options import BoldOptions
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+    from ..workflow.bold_options import BoldConfig
 
 _GENERATED = ("slow", "rapid")
-_NOISE = ("none", "independent", "calibrated")
 _EVENTS = "*_events.tsv"
 # Options of this group, and the one that turns them on.
 _OWN = ("design", "stimulus_column", "repetition_time", "n_runs", "n_volumes", "bold_noise")
@@ -30,19 +30,21 @@ _SHARED = {
     "random_seed": "seed",
     "batch_size": "batch_size",
 }
+# And those that it does not, with what they are when not given.
+_OTHERS = {"name": DEFAULT_SET, "uncertainty": False, "shard_size": None}
+_FIELDS_KEPT = ("random_seed", "batch_size")
 
 
 def bold_options(function: Decorated) -> Decorated:
     """A scan in place of responses: its design, timing and noise."""
-    options = (
+    options = [
         click.option("--bold", is_flag=True, help="Write BOLD series and events in place of responses."),
         click.option(
             "--design",
-            cls=ListOption,
             multiple=True,
-            metavar="{slow,rapid,EVENTS.tsv...}",
-            help="With --bold: a trial every 10 s, or every 4 s with jitter and blanks; or events files, or a"
-            " folder of them, one a run.  [default: slow]",
+            metavar="{slow,rapid,EVENTS.tsv}",
+            help="With --bold: a trial every 10 s, or every 4 s with jitter and blanks; or an events file a"
+            " run, the option repeated, or a folder of them.  [default: slow]",
         ),
         click.option(
             "--stimulus-column", metavar="COLUMN", help="Column of events files that names the image."
@@ -59,37 +61,57 @@ def bold_options(function: Decorated) -> Decorated:
         ),
         click.option(
             "--bold-noise",
-            type=click.Choice(_NOISE),
+            type=click.Choice(NOISE_KINDS),
             help="Drifts and noise of the series.  [default: calibrated]",
         ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    ]
+    return applied(function, options)
 
 
-def take_bold_options(options: dict[str, Any]) -> BoldOptions | None:
-    """Take this group's options out of a command's; what they make with those shared, or None without --bold.
+def take_bold_config(options: dict[str, Any]) -> BoldConfig | None:
+    """Take this group's options out of a command's; the scan that they ask for, or None without --bold.
 
     Raises
     ------
-    UsageError : one of them without --bold, or a design both generated and given
+    UsageError : one of them without --bold, an option of synthesize that is none of a scan, or a design both
+        generated and given
     InputMissingError : a folder without events files
     """
     is_bold = options.pop(_SWITCH)
     given = {name: value for name in _OWN if (value := options.pop(name)) not in (None, ())}
     if not is_bold:
         if given:
-            name = next(iter(given)).removeprefix("n_").replace("_", "-")
-            raise UsageError(f"--{name} is of a synthetic scan", "Give --bold too, or leave it out")
+            name = next(iter(given)).removeprefix("n_")
+            raise UsageError(f"{_spelt(name)} is of a synthetic scan", "Give --bold too, or leave it out")
         return None
-    from ..workflow.bold_options import BoldOptions
+    from ..workflow.bold_options import BoldConfig, BoldOptions
 
-    shared = {field: options[name] for name, field in _SHARED.items() if options.get(name) is not None}
+    _refuse_others(options)
+    shared = {field: options[name] for name, field in _SHARED.items()}
+    design = _design(given.pop("design", ("slow",)))
     if "bold_noise" in given:
         given["series_noise"] = given.pop("bold_noise")
-    design = _design(given.pop("design", ("slow",)))
-    return BoldOptions(**{**shared, **given, **design})
+    others = {
+        name: value
+        for name, value in options.items()
+        if name not in _OTHERS and (name not in _SHARED or name in _FIELDS_KEPT)
+    }
+    scan = BoldOptions(**{**shared, **given, **design})
+    return BoldConfig(**others, bold=scan, command=shlex.join(sys.argv))
+
+
+def _refuse_others(options: dict[str, Any]) -> None:
+    """Refuse options of responses that a scan has no use for."""
+    wrong = [name for name, default in _OTHERS.items() if options[name] != default]
+    if wrong:
+        raise UsageError(
+            f"{_spelt(wrong[0])} is of responses, not of a synthetic scan",
+            "Leave it out, or leave out --bold",
+        )
+
+
+def _spelt(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _design(words: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from .. import __version__
 from ..config import DEVICES, LEVELS
 from ..errors import SynthfmriError
-from .bold_options import bold_options, take_bold_options
+from .bold_options import bold_options, take_bold_config
 from .lists import ListCommand
 from .options import (
     decoding_options,
@@ -29,7 +29,6 @@ from .synthesis_options import (
     image_options,
     rank_config,
     rank_options,
-    scan_arguments,
     synthesis_config,
     trial_options,
 )
@@ -113,23 +112,21 @@ def simulate(**options: Any) -> None:
 @click.command()
 @image_arguments
 @trial_options
-@image_options
 @bold_options
+@image_options
 def synthesize(**options: Any) -> None:
     """Responses of a stored ENCODER to IMAGES, written to OUT.
 
     IMAGES is a folder (its subfolders are categories), a TSV with columns path and label, a tar archive or
     pattern of several, a .npy file or an HDF5 file. A second call with the same options goes on where the
-    first was stopped.
+    first was stopped. With --bold it writes a synthetic scan in place of responses.
     """
 
     def start() -> int:
         from ..workflow import synthesise, synthesise_bold
 
-        bold = take_bold_options(options)
-        if bold is not None:
-            return synthesise_bold(**scan_arguments(**options), bold=bold)
-        return synthesise(synthesis_config(**options))
+        bold = take_bold_config(options)
+        return synthesise(synthesis_config(**options)) if bold is None else synthesise_bold(bold)
 
     _guarded(start)
 

@@ -10,20 +10,10 @@ from typing import Any
 import click
 
 from ..config import DEVICES
-from ..errors import UsageError
 from ..synthesis_config import DEFAULT_SET, DEFAULT_TOP, NOISE_KINDS, RankConfig, SynthesisConfig
 from .options import Decorated, applied
 
 _PATH = click.Path(path_type=Path)
-# By their defaults: options of responses to images, and not of series.
-_NOT_OF_A_SCAN = {
-    "name": DEFAULT_SET,
-    "uncertainty": False,
-    "shard_size": None,
-    "dataset": None,
-    "require_labels": False,
-    "strict": False,
-}
 
 
 def image_arguments(function: Decorated) -> Decorated:
@@ -109,26 +99,6 @@ def trial_options(function: Decorated) -> Decorated:
             ),
         ],
     )
-
-
-def scan_arguments(**options: Any) -> dict[str, Any]:
-    """What a synthetic scan takes of the options of ``synthesize``.
-
-    Raises
-    ------
-    UsageError : an option that it does not take
-    """
-    foreign = [name for name, default in _NOT_OF_A_SCAN.items() if options[name] != default]
-    if foreign:
-        raise UsageError(
-            f"--{foreign[0].replace('_', '-')} says nothing of a synthetic scan", "Leave it out, or --bold"
-        )
-    return {
-        "encoder": options["encoder"],
-        "images": options["source"],
-        "out": options["output_dir"],
-        **{name: options[name] for name in ("weights_file", "device", "n_cpus")},
-    }
 
 
 def rank_options(function: Decorated) -> Decorated:

@@ -46,13 +46,16 @@ def list_images(path: Path, dataset: str | None = None) -> ImageListing:
     raise unknown_kind(path)
 
 
-def read_image_set(name: str, path: Path) -> StimulusSet:
+def read_image_set(
+    name: str, path: Path, dataset: str | None = None, *, require_labels: bool = False
+) -> StimulusSet:
     """All images of a small set, each checked to be a picture.
 
     Parameters
     ----------
     name : the set's name
-    path : see ``list_images``
+    path, dataset : see ``list_images``
+    require_labels : refuse a set in which an image has no label
 
     Returns
     -------
@@ -65,8 +68,8 @@ def read_image_set(name: str, path: Path) -> StimulusSet:
     InputMalformedError : not what its suffix says, or files that are no images
     UsageError : of no kind that is read
     """
-    listing = list_images(path)
-    survey(listing)
+    listing = list_images(path, dataset)
+    survey(listing, require_labels=require_labels)
     images = list(listing)
     pictures = [image.picture for image in images]
     columns = {

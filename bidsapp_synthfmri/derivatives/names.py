@@ -87,9 +87,9 @@ class OutputFile:
         ------
         UsageError : a label that the name needs is missing or not alphanumeric
         """
-        of_run = {k: v for k, v in (("ses", place.session), ("run", place.run)) if v is not None}
+        of_run = {"ses": place.session, "run": place.run}
         known = {"sub": place.participant, "task": place.task, "space": place.space, **of_run}
-        values = {key: known[key] for key in self.entities if key in known}
+        values = {key: known[key] for key in self.entities if key not in of_run or known[key] is not None}
         own = {"split": self.split, "label": self.label, "desc": self.desc, "stat": self.stat}
         values |= {key: value for key, value in own.items() if value is not None}
         parts = [f"{key}-{_label(key, values[key])}" for key in ENTITY_ORDER if key in values]

@@ -1,4 +1,4 @@
-"""The encoder: images in, responses out; what each voxel chose, a file of its own, and a model card."""
+"""The encoder: images in, responses or sampled trials out; a file of its own, and a model card."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
 from ..features.squares import Square
-from ..structures import Features, FloatArray, IntArray, Json, Space
+from ..structures import Features, FloatArray, Json, Space
 from ..synthesis.noise_model import CALIBRATED, NoiseModel
 from ..synthesis.series_model import SeriesModel
 from ..synthesis.trials import require_samplable, sample_trials
+from .choices import VoxelChoices
 from .parts import PARTS, Part
 from .posterior import Posterior
 from .readout import Readout
@@ -30,33 +31,6 @@ if TYPE_CHECKING:
     from .fit import EncoderFit
 
 __all__ = ["Encoder", "LayerWeights", "VoxelChoices", "layer_weights"]
-
-
-@dataclass(frozen=True, eq=False)
-class VoxelChoices:
-    """What cross-validation chose for each voxel, and how well it then predicted.
-
-    Attributes
-    ----------
-    layers : names of the candidate layers
-    layer : (n_voxels,) position in ``layers`` of the layer with the largest weight
-    alpha : (n_voxels,) float64 ridge penalty of that layer, one of the grid's, for kernels scaled by
-        trace / n; not-a-number where no layer is used
-    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, layers chosen
-        without them, penalties with them: no test scores
-    """
-
-    layers: tuple[str, ...]
-    layer: IntArray
-    alpha: NDArray[np.float64]
-    cv_r: FloatArray
-    cv_r2: FloatArray
-
-    @classmethod
-    def of_fit(cls, fit: EncoderFit) -> VoxelChoices:
-        """The choices of a fit."""
-        alpha = np.take_along_axis(fit.alpha, fit.best_layer[None], axis=0)[0]
-        return cls(fit.layers, fit.best_layer, alpha, fit.selected_r, fit.selected_r2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
+
+import tomli_w
 
 from ..errors import UsageError
 from ..synthesis.bold_design import PACES
 from ..synthesis.noise_model import CALIBRATED, NONE, require_kind
+from ..synthesis_config import ImageConfig
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,35 @@ class BoldOptions:
                 ("--runs and --repeats do not go with events files, which say both", "Leave them out")
             )
         return problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoldConfig(ImageConfig):
+    """A synthetic scan of a stored encoder's, with everything that the command was asked.
+
+    Attributes
+    ----------
+    bold : the scan
+    """
+
+    level: ClassVar[str] = "synthesize"
+
+    bold: BoldOptions
+
+    def science(self) -> dict[str, Any]:
+        return {**super().science(), **_plain(asdict(self.bold))}
+
+    def to_toml(self) -> str:
+        values = asdict(self)
+        return tomli_w.dumps(_plain({**values, **values.pop("bold")}))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Options as TOML and JSON have them, those left at None left out."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, tuple):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return {key: plain(value) for key, value in values.items() if value is not None and key != "bold"}

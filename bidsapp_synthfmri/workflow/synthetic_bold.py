@@ -7,16 +7,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from ..config import RunConfig
+from ..dataset.image_folder import IMAGE_SUFFIXES
+from ..dataset.image_listing import MISSING_LABEL
 from ..dataset.image_sets import read_image_set
 from ..derivatives.bold_dataset import BoldDataset, require_bold_dataset
 from ..encoding import Encoder
 from ..errors import InputMalformedError, UsageError
+from ..features.images import open_rgb, sources_of
+from ..features.stored import StoredPicture
 from ..responses import PRECOMPUTED
 from ..structures import FloatArray, Json, StimulusSet, VoxelSpace
 from ..synthesis.bold import RunTiming, evoked_peaks, run_series, trial_noise_share
@@ -24,76 +28,74 @@ from ..synthesis.bold_design import PACES, PlannedRun, plan_runs, require_within
 from ..synthesis.noise_model import NONE
 from ..synthesis.series_model import SeriesModel
 from ..synthesis.trials import require_samplable
+from ..synthesis_config import DEFAULT_SET
 from .bold_events import given_runs
-from .bold_options import BoldOptions
+from .bold_options import BoldConfig, BoldOptions
 from .console import LOGGER, Stopwatch, logging_to
 from .levels import guarded, open_log
 from .runtime import choose_device, pinned_threads
 
-_SET_NAME = "Images"
+# The condition of images without a label: n/a would be none to those who fit conditions.
+_UNLABELLED = "image"
 # What a generator is for, so that no draw of one moves another's.
 _DESIGN, _TRIALS, _SERIES = range(3)
 
 
 @dataclass(frozen=True)
+class _Image:
+    """One image: where it is, its category, and its file's name in the scan."""
+
+    picture: Path | StoredPicture
+    label: str
+    file: str
+
+    @property
+    def content(self) -> bytes:
+        """The picture's file, byte for byte where there is one, else as PNG."""
+        content = self.picture.read_bytes() if isinstance(self.picture, Path) else self.picture.content()
+        if isinstance(content, bytes):
+            return content
+        packed = BytesIO()
+        open_rgb(content).save(packed, "PNG")
+        return packed.getvalue()
+
+
+@dataclass(frozen=True)
 class _Scan:
-    """What all runs of a scan have in common."""
+    """What all runs of a scan have in common; the images by their names."""
 
     encoder: Encoder
     series: SeriesModel
     options: BoldOptions
-    paths: dict[str, Path]
-    labels: dict[str, str]
+    images: dict[str, _Image]
     repetition_time: float
 
 
-def synthesise_bold(
-    encoder: Path,
-    images: Path,
-    out: Path,
-    weights_file: Path | None,
-    device: str,
-    n_cpus: int | None,
-    bold: BoldOptions,
-) -> int:
+def synthesise_bold(config: BoldConfig) -> int:
     """Write a synthetic scan of images by a stored encoder.
-
-    Parameters
-    ----------
-    encoder : ``.safetensors`` file with its card beside it
-    images : where the images are
-    out : dataset of synthetic scans to write
-    weights_file : the network's weights, where they were read from a file
-    device, n_cpus : as for a run
-    bold : design and noise
 
     Returns
     -------
-    the exit code
+    0
+
+    Raises
+    ------
+    SynthfmriError : what the readers, the encoder and the writer refuse
     """
-    require_bold_dataset(out)
-    images_read = read_image_set(_SET_NAME, images)
-    if out.resolve().is_relative_to(images.resolve()):
-        raise UsageError(f"OUT {out} lies inside IMAGES {images}", "Choose a folder outside it")
-    config = RunConfig(images, out, device=device, n_cpus=n_cpus, random_seed=bold.seed)
+    require_bold_dataset(config.output_dir)
+    images = read_image_set(DEFAULT_SET, config.source, config.dataset, require_labels=config.require_labels)
     log = open_log(config)
-    with logging_to(log.path, 0), pinned_threads(n_cpus):
-        step = partial(_from_files, encoder, images_read, out, bold, weights_file, device)
-        guarded(step, log, out, None)
+    with logging_to(log.path, 0), pinned_threads(config.n_cpus):
+        LOGGER.info("%s", config.command)
+        guarded(partial(_from_files, config, images), log, config.output_dir, None)
     return 0
 
 
-def _from_files(
-    encoder: Path,
-    images: StimulusSet,
-    out: Path,
-    options: BoldOptions,
-    weights_file: Path | None,
-    device: str,
-) -> None:
-    model = Encoder.load(encoder, weights_file, str(choose_device(device)))
-    write_synthetic_bold(model, images, out, options, encoder.resolve().as_uri())
-    LOGGER.info("synthesize: done, see %s", out)
+def _from_files(config: BoldConfig, images: StimulusSet) -> None:
+    encoder = Encoder.load(config.encoder, config.weights_file, str(choose_device(config.device)))
+    uri = config.encoder.resolve().as_uri()
+    write_synthetic_bold(encoder, images, config.output_dir, config.bold, uri)
+    LOGGER.info("synthesize: done, see %s", config.output_dir)
 
 
 def write_synthetic_bold(
@@ -123,7 +125,7 @@ def write_synthetic_bold(
         )
     require_samplable(encoder.noise, options.noise, options.repeats, options.snr_scale)
     repetition_time = options.repetition_time or series.repetition_time
-    scan = _Scan(encoder, series, options, *_known(images), repetition_time=repetition_time)
+    scan = _Scan(encoder, series, options, _known(images), repetition_time=repetition_time)
     runs = _plan(scan, images)
     described = _described(scan, encoder_uri)
     identity = _identity(runs, described)
@@ -161,23 +163,23 @@ def require_series(encoder: Encoder) -> SeriesModel:
     )
 
 
-def _known(images: StimulusSet) -> tuple[dict[str, Path], dict[str, str]]:
-    """Path and label of every image, by name; a name that leads outside a folder is refused."""
-    table = images.table
+def _known(images: StimulusSet) -> dict[str, _Image]:
+    """Every image by name; a name that leads outside a folder is refused."""
     outside = [name for name in images.stimuli if _leads_outside(name)]
     if outside:
         raise InputMalformedError(
             f"The image {outside[0]} has a name that leads out of a folder of pictures",
             "Name images relative to one folder",
         )
-    if not table["path"].map(lambda path: isinstance(path, str)).all():
-        raise UsageError(
-            "A synthetic scan comes with its pictures, and these lie inside another file",
-            "Give a folder of pictures, or a TSV that names them",
-        )
-    paths = dict(zip(images.stimuli, map(Path, table["path"]), strict=True))
-    labels = table["label"].astype(str) if "label" in table else pd.Series("image", index=table.index)
-    return paths, dict(zip(images.stimuli, labels, strict=True))
+    unlabelled = pd.Series(_UNLABELLED, index=images.table.index)
+    labels = images.table.get("label", unlabelled).replace(MISSING_LABEL, _UNLABELLED)
+    parts = zip(images.stimuli, sources_of(images), labels, strict=True)
+    return {name: _Image(picture, str(label), _file_name(name)) for name, picture, label in parts}
+
+
+def _file_name(stimulus: str) -> str:
+    """A picture out of an array becomes a PNG file."""
+    return stimulus if PurePosixPath(stimulus).suffix.lower() in IMAGE_SUFFIXES else f"{stimulus}.png"
 
 
 def _leads_outside(name: str) -> bool:
@@ -228,7 +230,7 @@ def _write_run(dataset: BoldDataset, scan: _Scan, number: int, run: PlannedRun, 
         noise=scan.encoder.noise,
     )
     for stimulus in dict.fromkeys(stimuli):
-        dataset.add_picture(stimulus, scan.paths[stimulus].read_bytes())
+        dataset.add_picture(scan.images[stimulus].file, scan.images[stimulus].content)
     dataset.write_responses(labels, stimuli, evoked_peaks(responses, scan.series), described)
     dataset.write_run(labels, _events(scan, run), series, scan.repetition_time, described)
 
@@ -237,7 +239,7 @@ def _responses(scan: _Scan, number: int, stimuli: Sequence[str]) -> FloatArray:
     """(n_trials, n_voxels) a run's responses in the encoder's unit, with the noise of trials asked for."""
     options, noise = scan.options, scan.encoder.noise
     distinct = list(dict.fromkeys(stimuli))
-    predicted = scan.encoder.predict([scan.paths[name] for name in distinct], options.batch_size)
+    predicted = scan.encoder.predict([scan.images[name].picture for name in distinct], options.batch_size)
     row = {name: position for position, name in enumerate(distinct)}
     rows = [row[name] for name in stimuli]
     if noise is None or options.noise == NONE:
@@ -256,8 +258,8 @@ def _events(scan: _Scan, run: PlannedRun) -> pd.DataFrame:
         {
             "onset": run.trials["onset"],
             "duration": run.trials["duration"],
-            "trial_type": [scan.labels[stimulus] for stimulus in stimuli],
-            "stim_file": stimuli,
+            "trial_type": [scan.images[stimulus].label for stimulus in stimuli],
+            "stim_file": [scan.images[stimulus].file for stimulus in stimuli],
         }
     )
     others = run.trials.drop(columns=["onset", "duration", "stimulus"])

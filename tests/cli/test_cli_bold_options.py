@@ -1,47 +1,52 @@
 """The options of a synthetic scan: what they make, what they share with synthesize, and what is refused."""
 
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from bidsapp_synthfmri.cli.bold_options import bold_options, take_bold_options
+from bidsapp_synthfmri.cli.bold_options import bold_options, take_bold_config
 from bidsapp_synthfmri.cli.main import main
+from bidsapp_synthfmri.cli.synthesis_options import image_arguments, image_options, trial_options
 from bidsapp_synthfmri.errors import InputMissingError, UsageError
 from bidsapp_synthfmri.workflow.bold_options import BoldOptions
 
 
-def taken(*words, **shared):
-    """What the group makes of some words; and the options that are left to the command."""
+def taken(*words):
+    """What a command like synthesize makes of some words; None where that is no scan."""
     caught = []
 
     @click.command()
+    @image_arguments
+    @trial_options
     @bold_options
+    @image_options
     def command(**options):
         caught.append(options)
 
-    done = CliRunner().invoke(command, list(words))
+    done = CliRunner().invoke(command, ["model.safetensors", "pictures", "out", *words])
     assert done.exit_code == 0, done.output
-    options = {**caught[0], **shared}
-    return take_bold_options(options), options
+    return take_bold_config(caught[0])
 
 
-def test_without_the_switch_there_is_no_scan_and_nothing_is_left_behind():
-    assert taken(encoder="e") == (None, {"encoder": "e"})
+def test_without_the_switch_there_is_no_scan():
+    assert taken("--noise", "calibrated") is None
 
 
 def test_the_switch_alone_asks_for_a_slow_design_with_the_participants_noise():
-    assert taken("--bold") == (BoldOptions(), {})
+    config = taken("--bold")
+    assert config.bold == BoldOptions(design="slow", series_noise="calibrated", noise="none")
+    assert (config.encoder, config.source) == (Path("model.safetensors"), Path("pictures"))
 
 
 def test_every_option_reaches_its_field():
     words = ["--bold", "--design", "rapid", "--repetition-time", "1.5", "--runs", "4", "--volumes", "300"]
-    words += ["--bold-noise", "independent", "--stimulus-column", "picture"]
-    found, left = taken(
-        *words, repeats=3, noise="calibrated", snr_scale=0.5, random_seed=7, batch_size=8, device="cpu"
-    )
-    assert found == BoldOptions(
+    words += ["--bold-noise", "independent", "--stimulus-column", "picture", "--repeats", "3"]
+    words += ["--noise", "calibrated", "--snr-scale", "0.5", "--random-seed", "7", "--batch-size", "8"]
+    config = taken(*words, "--device", "cpu", "--dataset", "d", "--require-labels")
+    assert config.bold == BoldOptions(
         design="rapid",
         repetition_time=1.5,
         n_runs=4,
@@ -54,14 +59,22 @@ def test_every_option_reaches_its_field():
         seed=7,
         batch_size=8,
     )
-    assert left["device"] == "cpu"
+    assert (config.device, config.dataset, config.require_labels, config.random_seed) == ("cpu", "d", True, 7)
+
+
+def test_the_record_of_a_scan_has_its_options():
+    config = taken("--bold", "--design", "a_events.tsv", "--repetition-time", "1.5")
+    record = tomllib.loads(config.to_toml())
+    assert record["events"] == ["a_events.tsv"]
+    assert (record["repetition_time"], record["series_noise"]) == (1.5, "calibrated")
+    assert config.content_hash() != taken("--bold", "--repetition-time", "1.5").content_hash()
 
 
 def test_events_are_files_or_those_of_a_folder(tmp_path):
     for name in ("b_events.tsv", "a_events.tsv", "notes.tsv"):
         (tmp_path / name).write_text("onset\n")
-    found, _ = taken("--bold", "--design", "x.tsv", "--design", str(tmp_path))
-    assert found.events == (Path("x.tsv"), tmp_path / "a_events.tsv", tmp_path / "b_events.tsv")
+    config = taken("--bold", "--design", "x.tsv", "--design", str(tmp_path))
+    assert config.bold.events == (Path("x.tsv"), tmp_path / "a_events.tsv", tmp_path / "b_events.tsv")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputMissingError, match="holds no"):
         taken("--bold", "--design", str(tmp_path / "empty"))
@@ -76,6 +89,9 @@ def test_events_are_files_or_those_of_a_folder(tmp_path):
         (["--bold", "--design", "slow", "--design", "rapid"], "names slow, rapid"),
         (["--bold", "--design", "a.tsv", "--design", "rapid"], r"names a\.tsv, rapid"),
         (["--bold", "--runs", "0"], "--runs is 0"),
+        (["--bold", "--shard-size", "5"], "--shard-size says nothing of a synthetic scan"),
+        (["--bold", "--uncertainty"], "--uncertainty says nothing of a synthetic scan"),
+        (["--bold", "--name", "val"], "--name says nothing of a synthetic scan"),
     ],
 )
 def test_what_does_not_go_together_is_refused(words, said):

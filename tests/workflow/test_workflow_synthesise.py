@@ -484,18 +484,11 @@ def test_what_the_encoder_or_the_options_do_not_allow_is_refused(
     assert not list((tmp_path / "out").glob("sub-*"))
 
 
-@pytest.mark.parametrize(
-    "option", [["--name", "more"], ["--shard-size", 3], ["--strict"], ["--uncertainty"], ["--require-labels"]]
-)
+@pytest.mark.parametrize("option", [["--name", "more"], ["--shard-size", 3], ["--uncertainty"]])
 def test_a_scan_refuses_options_of_responses(stored_encoder, pictures, tmp_path, option):
     done = synthesize(stored_encoder, pictures(2).folder, tmp_path / "out", "--bold", *option)
     assert done.exit_code == 2
     assert f"{option[0]} says nothing of a synthetic scan" in done.output.splitlines()[-1]
-
-
-def test_a_scan_of_pictures_inside_another_file_is_refused(stored_encoder, pictures, tmp_path):
-    done = synthesize(stored_encoder, as_tar(pictures(2), tmp_path), tmp_path / "out", "--bold")
-    assert done.exit_code == 2
 
 
 def test_images_that_go_while_they_are_read_are_noticed(stored_encoder, pictures, tmp_path, monkeypatch):

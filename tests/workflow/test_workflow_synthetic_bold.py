@@ -252,6 +252,22 @@ def test_every_image_is_there_under_the_name_that_events_give(scan, images):
         assert (scan / "stimuli" / stimulus).read_bytes() == Path(path).read_bytes()
 
 
+def test_pictures_of_an_array_become_files(encoder, images, tmp_path):
+    pictures = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in images.table["path"]])
+    np.save(tmp_path / "pictures.npy", pictures)
+    out = tmp_path / "scan"
+    write_synthetic_bold(encoder, read_image_set("Images", tmp_path / "pictures.npy"), out, NOISELESS)
+    table = pd.read_csv(next((out / "sub-01/func").glob("*run-01_events.tsv")), sep="\t")
+    assert set(table["trial_type"]) == {"image"}
+    stored = sorted((out / "stimuli").iterdir(), key=lambda path: len(path.name))
+    assert len(stored) == 24
+    shown = {path.name: np.asarray(Image.open(path)) for path in stored}
+    first = shown["pictures.npy[3].png"]
+    np.testing.assert_array_equal(first, pictures[3])
+    _, responses = app_responses(out, tmp_path, "lsa")
+    assert correlations(responses.values, truth(out)).min() > 0.9999
+
+
 def noisy(**options):
     return BoldOptions(n_runs=3, repeats=4, noise="calibrated", **options)
 
