@@ -55,6 +55,7 @@ class Selected:
     cv_r, cv_r2 : (n_layers, n_voxels) of each layer alone
     out_of_fold : (n_trials, n_voxels) by fits without the trial's fold and, in choosing layers, without its
         turn of the outer loop
+    unseen_sd : (n_voxels,) standard deviation of predictions of stimuli by fits without them
     variance_split : (n_layers, n_voxels) what each layer adds to R2 of ``out_of_fold``; None for one layer a
         voxel
     """
@@ -67,6 +68,7 @@ class Selected:
     cv_r: FloatArray
     cv_r2: FloatArray
     out_of_fold: FloatArray
+    unseen_sd: FloatArray
     variance_split: FloatArray | None = None
 
 
