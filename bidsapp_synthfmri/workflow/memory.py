@@ -45,7 +45,7 @@ def fit_bytes(
     Every layer's kernel in float32, arrays like the responses, one kernel's decomposition in float64 or, from
     a thousand voxels on, its eigenvectors, a batch's arrays in float64, and weights in half precision: with
     one layer a voxel those of voxels spread evenly over the layers, jointly those of every layer for every
-    voxel. With ``uncertainty`` the training images\' directions in every layer come on top, at most one a
+    voxel. With ``uncertainty`` the training images' directions in every layer come on top, at most one a
     trial, and once more as the file.
 
     Parameters
