@@ -105,7 +105,7 @@ def _refuse_others(options: dict[str, Any]) -> None:
     wrong = [name for name, default in _OTHERS.items() if options[name] != default]
     if wrong:
         raise UsageError(
-            f"{_spelt(wrong[0])} is of responses, not of a synthetic scan",
+            f"{_spelt(wrong[0])} says nothing of a synthetic scan",
             "Leave it out, or leave out --bold",
         )
 

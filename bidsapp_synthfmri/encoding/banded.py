@@ -21,7 +21,7 @@ from .resolvents import Decomposition
 from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel, unseen_sd
+from .unseen import Diagonals, Kernel
 from .variance import product_measure
 
 N_DRAWS = 40
@@ -180,16 +180,16 @@ class _Search:
             cv_r=self.cv_r,
             cv_r2=self.cv_r2,
             out_of_fold=self.out_of_fold,
-            unseen_sd=unseen_sd(self._kernels(), values, self.training.index),
+            kernels=self._kernels(),
             variance_split=(self.split / np.where(total > 0, total, np.inf)).astype(np.float32),
         )
 
-    def _kernels(self) -> list[Kernel]:
+    def _kernels(self) -> tuple[Kernel, ...]:
         """What each candidate adds to predictions: all of those of the voxels that chose it."""
-        return [
+        return tuple(
             Kernel(diagonals, self.dual[0], self.alpha, (self.choice == number).astype(np.float32))
             for number, diagonals in enumerate(self.diagonals)
-        ]
+        )
 
     def _kernel(self, number: int) -> Tensor:
         """sum_l gamma_l K_l / scale_l; all zero where a layer that does not vary stands alone."""

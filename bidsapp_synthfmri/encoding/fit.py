@@ -19,6 +19,7 @@ from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
 from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
 from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
+from .unseen import unseen_sd
 
 N_VOXELS_BATCH = 4096
 
@@ -162,7 +163,7 @@ def fit_encoder(
         variance_split=found.variance_split,
         training_rows=rows,
         out_of_fold=found.out_of_fold[first],
-        unseen_sd=found.unseen_sd,
+        unseen_sd=unseen_sd(found.kernels, values, index),
         grid_edges=found.edges,
         alphas=alphas,
         posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,

@@ -21,7 +21,7 @@ from .selection import (
 )
 from .stacking import stacking_weights
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel, unseen_sd
+from .unseen import Diagonals, Kernel
 from .variance import stacked_variance
 
 
@@ -155,20 +155,15 @@ class _Run:
             cv_r=self.cv_r,
             cv_r2=self.cv_r2,
             out_of_fold=self.out_of_fold,
-            unseen_sd=unseen_sd(self.kernels(weights), self.training.values, self.training.index),
+            kernels=self.kernels(weights),
             variance_split=split,
         )
 
-    def kernels(self, weights: FloatArray) -> list[Kernel]:
+    def kernels(self, weights: FloatArray) -> tuple[Kernel, ...]:
         """What each layer adds to predictions."""
-        return [
-            Kernel(
-                diagonals, self.dual[number if len(self.dual) > 1 else 0], self.alpha[number] * scale, weight
-            )
-            for number, (diagonals, scale, weight) in enumerate(
-                zip(self.diagonals, self.scales, weights, strict=True)
-            )
-        ]
+        duals = self.dual if len(self.dual) > 1 else [self.dual[0]] * len(weights)
+        penalties = self.alpha * np.array(self.scales)[:, None]
+        return tuple(map(Kernel, self.diagonals, duals, penalties, weights))
 
     def by_r2(self, r2: FloatArray) -> FloatArray:
         """(n_layers, n_voxels) one layer a voxel."""

@@ -41,6 +41,7 @@ class LayerPosterior:
     eigenvalues : (rank,) float64 l
     penalty : (n_used,) float64 a, for the kernel as it is
     prior : (n_used,) float64 s^2
+    typical : (n_used,) float64 mean of the variance over training stimuli, each given the others
     """
 
     name: str
@@ -50,6 +51,7 @@ class LayerPosterior:
     eigenvalues: Float64
     penalty: Float64
     prior: Float64
+    typical: Float64
 
     def variance(self, units: FloatArray, n_trials: int, device: torch.device) -> FloatArray:
         """(n_images, n_used) of activations (n_images, n_units)."""
@@ -114,6 +116,14 @@ class Posterior:
         return variance
 
     @property
+    def typical_variance(self) -> FloatArray:
+        """(n_voxels,) mean over images like the training ones, of each training stimulus given the others."""
+        typical = np.zeros(self.n_voxels, dtype=np.float32)
+        for layer in self.layers:
+            typical[layer.voxels] = layer.typical
+        return typical
+
+    @property
     def summary(self) -> str:
         """What it is, for the model card."""
         ranks = ", ".join(f"{len(layer.eigenvalues)} of {layer.name}" for layer in self.layers)
@@ -149,7 +159,7 @@ class Posterior:
 
 
 _NUMBERS = ("n_voxels", "n_trials", "bound", "overestimate")
-_OF_LAYER = ("mean", "eigenvalues", "penalty", "prior")
+_OF_LAYER = ("mean", "eigenvalues", "penalty", "prior", "typical")
 
 
 def _layer(arrays: Mapping[str, NDArray[Any]], prefix: str) -> LayerPosterior:

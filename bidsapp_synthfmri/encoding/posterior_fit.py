@@ -14,6 +14,7 @@ from .basis import shrinkage
 from .posterior import LayerPosterior, Posterior
 from .selection import Selected, batches
 from .training import TrainingSet
+from .unseen import Kernel, unseen_variance
 from .weights import ScaledMatrix, TrainingLayer
 
 Float64 = NDArray[np.float64]
@@ -60,9 +61,8 @@ def fit_posterior(
     for number, layer in enumerate(features.layers):
         voxels = np.flatnonzero(found.layer_weights[number] > 0)
         if len(voxels):
-            dual = found.dual[number if len(found.dual) > 1 else 0]
             posterior, overestimate = _of_layer(
-                layer, rows, training, number, dual, found.alpha[number, voxels], voxels, bound
+                layer, rows, training, training.kernel(number), found.kernels[number], voxels, bound
             )
             layers.append(posterior)
             overestimates.append(overestimate)
@@ -76,18 +76,18 @@ def _of_layer(
     layer: LayerFeatures,
     rows: IntArray,
     training: TrainingSet,
-    number: int,
-    dual: FloatArray,
-    alpha: Float64,
+    inner: torch.Tensor,
+    kernel: Kernel,
     voxels: IntArray,
     bound: float,
 ) -> tuple[LayerPosterior, float]:
-    n_trials = len(training.index)
     counts = np.bincount(training.index)
-    spectrum = _Spectrum.of(training.kernel(number), counts, layer.values.shape[1])
-    penalty = alpha * (spectrum.eigenvalues.sum() / n_trials)
-    rank, overestimate = spectrum.rank(np.unique(penalty), bound)
-    basis, mean = _basis(TrainingLayer(layer, rows, counts / n_trials), spectrum.duals(rank))
+    spectrum = _Spectrum.of(inner, counts, layer.values.shape[1])
+    penalty, variance = kernel.penalty[voxels], unseen_variance(kernel, voxels, training.index)
+    penalties, first = np.unique(penalty, return_index=True)
+    rank, overestimate = spectrum.rank(penalties, variance[first], bound)
+    prior = _prior(training.values, kernel.dual, voxels)
+    basis, mean = _basis(TrainingLayer(layer, rows, counts / counts.sum()), spectrum.duals(rank))
     return LayerPosterior(
         name=layer.name,
         voxels=voxels,
@@ -95,7 +95,8 @@ def _of_layer(
         mean=mean,
         eigenvalues=spectrum.eigenvalues[:rank],
         penalty=penalty,
-        prior=_prior(training.values, dual, voxels),
+        prior=prior,
+        typical=prior * variance,
     ), overestimate
 
 
@@ -111,14 +112,12 @@ class _Spectrum:
     vectors : (n, n) of sqrt(m_i) x_i'x_j sqrt(m_j)
     root : (n,) sqrt(m)
     variance : (n,) of new images along each direction
-    outside : variance of new images along all others
     """
 
     eigenvalues: Float64
     vectors: Float64
     root: Float64
     variance: Float64
-    outside: float
 
     @classmethod
     def of(cls, kernel: torch.Tensor, counts: IntArray, n_units: int) -> _Spectrum:
@@ -131,27 +130,26 @@ class _Spectrum:
         values, vectors = torch.linalg.eigh(covariance)
         descending = values.flip(0).clip(min=0).cpu().numpy()
         g = shrinkage(covariance.cpu().numpy(), shown, n_units)
-        isotropic = g * descending.sum() / n_units
         return cls(
             eigenvalues=n_trials * descending,
             vectors=vectors.flip(1).cpu().numpy(),
             root=np.sqrt(counts),
-            variance=(1 - g) * descending + isotropic,
-            outside=float(isotropic * max(0, n_units - len(counts))),
+            variance=(1 - g) * descending + g * descending.sum() / n_units,
         )
 
-    def rank(self, penalties: Float64, bound: float) -> tuple[int, float]:
+    def rank(self, penalties: Float64, variance: Float64, bound: float) -> tuple[int, float]:
         """Leading directions to keep, and by what share the others enlarge the mean variance of new images.
 
-        With t_i the variance of new images along direction i, leaving it out adds t_i l_i / (l_i + a) to a
-        mean variance of sum_i t_i a / (l_i + a) + a / n + that of all other directions. As for stored weights
-        (``basis``), t is that of the training images shrunk by Ledoit and Wolf's rule: new images vary
-        more than they in the directions in which they hardly do.
+        With t_i the variance of new images along direction i, leaving it out adds t_i l_i / (l_i + a). As for
+        stored weights (``basis``), t is that of the training images shrunk by Ledoit and Wolf's rule: new
+        images vary more than they in the directions in which they hardly do.
+
+        Parameters
+        ----------
+        penalties, variance : (k,) each penalty, and the mean variance with it as a multiple of the prior's
         """
         values, t, a = self.eigenvalues[:, None], self.variance[:, None], penalties[None]
-        n_trials = (self.root**2).sum()
-        whole = (t * a / (values + a)).sum(axis=0) + a[0] / n_trials + self.outside
-        added = t * values / (values + a) / whole
+        added = t * values / (values + a) / variance.clip(min=np.finfo(np.float32).tiny)
         left = np.vstack([added[::-1].cumsum(axis=0)[::-1], np.zeros_like(a)]).max(axis=1)  # from i on
         resolved = int((self.eigenvalues > _LEAST_EIGENVALUE * self.eigenvalues[0]).sum())
         rank = min(resolved, max(1, int((left > bound).sum())))

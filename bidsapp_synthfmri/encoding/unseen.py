@@ -101,6 +101,27 @@ def unseen_sd(kernels: Sequence[Kernel], values: FloatArray, index: IntArray) ->
     return sd
 
 
+def unseen_variance(kernel: Kernel, voxels: IntArray, index: IntArray) -> Float64:
+    """Posterior variance of a stimulus' signal given the others, mean over stimuli.
+
+    Parameters
+    ----------
+    kernel : the only one of its voxels
+    voxels : (n_used,) which of them
+    index : (n_trials,) stimulus of each trial
+
+    Returns
+    -------
+    (n_used,) as a multiple of the prior's s^2: that of the mean of the stimulus' m trials is 1 / (m g), of
+    which a / m is their noise (Rasmussen & Williams 2006, 5.4.2)
+    """
+    stimuli = _Stimuli.of(index)
+    penalties, which = np.unique(kernel.penalty[voxels], return_inverse=True)
+    g = stimuli.g(kernel.diagonals.at(penalties), penalties)
+    variance: Float64 = ((1 / g - penalties) / stimuli.counts[:, None]).mean(axis=0).clip(min=0)
+    return variance[which]
+
+
 @dataclass(frozen=True)
 class _Stimuli:
     """index, first : stimulus of each trial, and first trial of each stimulus; counts : its trials."""
@@ -124,12 +145,18 @@ class _Stimuli:
         np.add.at(sums, self.index, values)
         return sums / self.counts[:, None]
 
+    def g(self, diagonal: Float64, penalty: Float64) -> Float64:
+        """(n_stimuli, n_voxels) G_ss' eigenvalue on the constant."""
+        m = self.counts[:, None]
+        g: Float64 = m * diagonal[self.first] - (m - 1) / penalty
+        return g
+
     def deviations(
         self, diagonal: Float64, values: FloatArray, dual: FloatArray, penalty: Float64
     ) -> Float64:
         """(n_stimuli, n_voxels) predictions without the stimulus, about the mean of the other trials."""
         m, n = self.counts[:, None], len(self.index)
-        g = m * diagonal[self.first] - (m - 1) / penalty
+        g = self.g(diagonal, penalty)
         means = self.means(values)
         others = (values.sum(axis=0, dtype=np.float64) - m * means) / (n - m)
         deviations: Float64 = means - self.means(dual) / g - others

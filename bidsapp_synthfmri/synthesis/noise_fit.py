@@ -8,7 +8,7 @@ C = F'F + diag(u^2), of unit diagonal, where v may be too large for C to be form
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,13 @@ class Spread:
     Attributes
     ----------
     centre, sd : (n_voxels,) mean and standard deviation over images
+    drawn : (n_voxels,) variance that a draw of the encoder's posterior adds, mean over images; None where the
+        encoder has no posterior
     """
 
     centre: NDArray[np.floating]
     sd: NDArray[np.floating]
+    drawn: NDArray[np.floating] | None = None
 
 
 def fit_noise_model(
@@ -79,6 +82,9 @@ def fit_noise_model(
         n_stimuli=len(stimuli),
         n_trials=n_trials,
         n_searched=0,
+        gain_drawn=None
+        if spread.drawn is None
+        else _gain(signal_sd, noise_sd, np.sqrt(spread.sd**2 + spread.drawn)),
     )
     if len(stimuli) < MIN_STIMULI:
         return model
@@ -91,18 +97,13 @@ def _with_factors(model: NoiseModel, contrasts: FloatArray, stimulus: IntArray) 
     best, shrunk = np.unravel_index(likelihood.argmax(), likelihood.shape)
     shrinkage = SHRINKAGES[shrunk] if ranks[best] else 0.0
     chosen = everything.factors(ranks[best], shrinkage)
-    return NoiseModel(
-        centre=model.centre,
-        gain=model.gain,
-        signal_sd=model.signal_sd,
-        noise_sd=model.noise_sd,
+    return replace(
+        model,
         factors=chosen.loadings,
         unique_sd=chosen.unique_sd,
         shrinkage=shrinkage,
         held_out=float(likelihood.max()),
         held_out_independent=float(likelihood[0, 0]),
-        n_stimuli=model.n_stimuli,
-        n_trials=model.n_trials,
         n_searched=len(contrasts),
     )
 

@@ -35,6 +35,8 @@ class NoiseModel:
     n_stimuli, n_trials : repeated stimuli, and all their presentations
     n_searched : degrees of freedom of them that rank and shrinkage were searched with; 0 where there
         were too few stimuli to search
+    gain_drawn : (n_voxels,) the gain of predictions to which a draw of the posterior was added; None where
+        the encoder has no posterior
 
     Notes
     -----
@@ -53,6 +55,7 @@ class NoiseModel:
     n_stimuli: int
     n_trials: int
     n_searched: int
+    gain_drawn: FloatArray | None = None
 
     @property
     def rank(self) -> int:
@@ -137,13 +140,15 @@ class NoiseModel:
         return f"{chosen} {silent} of {len(self.gain)} voxels have no signal: theirs is noise alone."
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All of it as arrays, numbers as arrays without axes."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        """All of it as arrays, numbers as arrays without axes; what is None is left out."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: np.asarray(values) for name, values in held.items() if values is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> NoiseModel:
         """What ``to_arrays`` gave; KeyError for an array that is not there."""
-        held = {field.name: arrays[field.name] for field in fields(cls)}
+        optional = {"gain_drawn"} - set(arrays)
+        held = {field.name: arrays[field.name] for field in fields(cls) if field.name not in optional}
         values: dict[str, Any] = {name: array if array.ndim else array.item() for name, array in held.items()}
         return cls(**values)
 

@@ -88,9 +88,9 @@ def sample_trials(
     -----
     METHODS, "Noise-calibrated synthetic trials": y~ = centre + s gain (yhat - centre) + noise. A prediction
     varies less than the signal it predicts; the gain makes up for that, so that presentations correlate at
-    r with each other and at rho r with a real one. A draw of the posterior supplies the missing variance
-    itself: with ``variance`` the gain is 1, and a presentation and a real one correlate at about rho^2 r.
-    Without noise the prediction is left as it is.
+    r with each other and at rho r with a real one. A draw of the posterior supplies some of the missing
+    variance itself, and the gain is the smaller for it: presentations still correlate at r with each other,
+    and less with a real one. Without noise the prediction, and a draw if any, is left as it is.
     """
     require_samplable(model, kind, repeats, snr_scale)
     _require_fitting(prediction, rngs, variance)
@@ -99,8 +99,8 @@ def sample_trials(
         prediction = prediction + np.sqrt(variance) * np.array(drawn).reshape(prediction.shape)
     if model is None or kind == NONE:
         return np.repeat(prediction[None].astype(np.float32), repeats, axis=0)
-    scaled = model if variance is None else replace(model, gain=np.ones_like(model.gain))
-    signal = scaled.signal(prediction, snr_scale)
+    gain = model.gain if variance is None or model.gain_drawn is None else model.gain_drawn
+    signal = replace(model, gain=gain).signal(prediction, snr_scale)
     trials = np.empty((repeats, *prediction.shape), dtype=np.float32)
     for image, rng in enumerate(rngs):
         trials[:, image] = signal[image] + model.noise(kind, repeats, rng)

@@ -109,7 +109,11 @@ def with_noise(model: FittedModel, responses: Responses, known: Reliability | No
         responses.trials.stimulus_index,
         known.signal_sd,
         known.noise_sd,
-        Spread(model.fit.out_of_fold.mean(axis=0, dtype=np.float64), model.fit.unseen_sd),
+        Spread(
+            model.fit.out_of_fold.mean(axis=0, dtype=np.float64),
+            model.fit.unseen_sd,
+            None if model.fit.posterior is None else model.fit.posterior.typical_variance,
+        ),
     )
     LOGGER.info("%s", noise.summary)
     return replace(model, encoder=replace(model.encoder, noise=noise))

@@ -7,20 +7,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..dataset.image_folder import IMAGE_SUFFIXES
-from ..dataset.image_listing import MISSING_LABEL
 from ..dataset.image_sets import read_image_set
 from ..derivatives.bold_dataset import BoldDataset, require_bold_dataset
 from ..encoding import Encoder
-from ..errors import InputMalformedError, UsageError
-from ..features.images import open_rgb, sources_of
-from ..features.stored import StoredPicture
+from ..errors import UsageError
 from ..responses import PRECOMPUTED
 from ..structures import FloatArray, Json, StimulusSet, VoxelSpace
 from ..synthesis.bold import RunTiming, evoked_peaks, run_series, trial_noise_share
@@ -30,34 +25,14 @@ from ..synthesis.series_model import SeriesModel
 from ..synthesis.trials import require_samplable
 from ..synthesis_config import DEFAULT_SET
 from .bold_events import given_runs
+from .bold_images import ScanImage, scan_images
 from .bold_options import BoldConfig, BoldOptions
 from .console import LOGGER, Stopwatch, logging_to
 from .levels import guarded, open_log
 from .runtime import choose_device, pinned_threads
 
-# The condition of images without a label: n/a would be none to those who fit conditions.
-_UNLABELLED = "image"
 # What a generator is for, so that no draw of one moves another's.
 _DESIGN, _TRIALS, _SERIES = range(3)
-
-
-@dataclass(frozen=True)
-class _Image:
-    """One image: where it is, its category, and its file's name in the scan."""
-
-    picture: Path | StoredPicture
-    label: str
-    file: str
-
-    @property
-    def content(self) -> bytes:
-        """The picture's file, byte for byte where there is one, else as PNG."""
-        content = self.picture.read_bytes() if isinstance(self.picture, Path) else self.picture.content()
-        if isinstance(content, bytes):
-            return content
-        packed = BytesIO()
-        open_rgb(content).save(packed, "PNG")
-        return packed.getvalue()
 
 
 @dataclass(frozen=True)
@@ -67,7 +42,7 @@ class _Scan:
     encoder: Encoder
     series: SeriesModel
     options: BoldOptions
-    images: dict[str, _Image]
+    images: dict[str, ScanImage]
     repetition_time: float
 
 
@@ -125,7 +100,7 @@ def write_synthetic_bold(
         )
     require_samplable(encoder.noise, options.noise, options.repeats, options.snr_scale)
     repetition_time = options.repetition_time or series.repetition_time
-    scan = _Scan(encoder, series, options, _known(images), repetition_time=repetition_time)
+    scan = _Scan(encoder, series, options, scan_images(images), repetition_time=repetition_time)
     runs = _plan(scan, images)
     described = _described(scan, encoder_uri)
     identity = _identity(runs, described)
@@ -161,30 +136,6 @@ def require_series(encoder: Encoder) -> SeriesModel:
         f"The encoder has no model of BOLD series: {why}",
         "Fit an encoder with --responses and an estimator's name, from preprocessed BOLD",
     )
-
-
-def _known(images: StimulusSet) -> dict[str, _Image]:
-    """Every image by name; a name that leads outside a folder is refused."""
-    outside = [name for name in images.stimuli if _leads_outside(name)]
-    if outside:
-        raise InputMalformedError(
-            f"The image {outside[0]} has a name that leads out of a folder of pictures",
-            "Name images relative to one folder",
-        )
-    unlabelled = pd.Series(_UNLABELLED, index=images.table.index)
-    labels = images.table.get("label", unlabelled).replace(MISSING_LABEL, _UNLABELLED)
-    parts = zip(images.stimuli, sources_of(images), labels, strict=True)
-    return {name: _Image(picture, str(label), _file_name(name)) for name, picture, label in parts}
-
-
-def _file_name(stimulus: str) -> str:
-    """A picture out of an array becomes a PNG file."""
-    return stimulus if PurePosixPath(stimulus).suffix.lower() in IMAGE_SUFFIXES else f"{stimulus}.png"
-
-
-def _leads_outside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or "\\" in name
 
 
 def _plan(scan: _Scan, images: StimulusSet) -> tuple[PlannedRun, ...]:

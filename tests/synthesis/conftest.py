@@ -38,7 +38,7 @@ def encoder(pictures):
     values = (signal[index] + rng.standard_normal((len(index), N_ENCODED))).astype(np.float32)
     fit = fit_encoder(features, values, index, Folds(index % 4, "4 folds"), cpu, uncertainty=True)
     known = reliability(values, index)
-    spread = Spread(fit.out_of_fold.mean(axis=0), fit.unseen_sd)
+    spread = Spread(fit.out_of_fold.mean(axis=0), fit.unseen_sd, fit.posterior.typical_variance)
     noise = fit_noise_model(values, index, known.signal_sd, known.noise_sd, spread)
     ijk = np.array([[i, 0, 0] for i in range(N_ENCODED)])
     space = VoxelSpace(ijk, np.eye(4), (N_ENCODED, 1, 1), (), np.zeros((0, N_ENCODED), bool), "T1w")

@@ -1,13 +1,16 @@
 """Trials made on the fly: those of ``Encoder.sample``, whatever batches and workers; fresh every epoch."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
-from bidsapp_synthfmri import SyntheticDataset
+from bidsapp_synthfmri import Encoder, SyntheticDataset
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.synthesis.trials import image_generators, sample_trials
 
@@ -141,3 +144,20 @@ def test_an_encoder_that_knows_no_noise_or_uncertainty_says_so_at_once(encoder, 
     with pytest.raises(UsageError, match="without its uncertainty"):
         plain.sample(pictures, 1, np.random.default_rng(0), noise="none", uncertainty=True)
     assert plain.sample(pictures[:2], 2, np.random.default_rng(0), noise="none").shape == (2, 2, 20)
+
+
+def test_the_documented_python_runs(encoder, pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Encoder, "load", lambda path: encoder if path.endswith(".safetensors") else None)
+    for name, picture in zip(("beach.png", "kitchen.png"), pictures, strict=False):
+        Image.fromarray(picture).save(name)
+    page = (Path(__file__).parents[2] / "docs" / "synthesis-noise.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(blocks[0], names)
+    assert names["trials"].shape == (3, 2, len(encoder.voxels))
+    for block in blocks[1:]:
+        exec(block, names)
+    assert names["trials"].shape == (3, 1, len(encoder.voxels))
+    assert (names["low"] < names["high"]).all()
+    assert capsys.readouterr().out.count("torch.Size([10, 20])") == 2

@@ -158,7 +158,8 @@ def test_uncertainty_is_drawn_once_an_image(model, kind):
     prediction = np.zeros((n, N_VOXELS), dtype=np.float32) + model.centre
     variance = np.full((n, N_VOXELS), 0.49, dtype=np.float32) * np.linspace(0, 4, N_VOXELS, dtype=np.float32)
     rngs = image_generators(0, range(n))
-    first, second = sample_trials(prediction, model, 2, rngs, kind=kind, variance=variance)
+    plain = replace(model, gain_drawn=np.ones(N_VOXELS, np.float32))
+    first, second = sample_trials(prediction, plain, 2, rngs, kind=kind, variance=variance)
     shared = ((first - first.mean(axis=0)) * (second - second.mean(axis=0))).mean(axis=0)
     noise = model.noise_sd**2 if kind != "none" else 0
     # A covariance of n pairs has an error of at most its variances' mean / sqrt(n), times sqrt(2).

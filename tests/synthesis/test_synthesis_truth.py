@@ -63,18 +63,23 @@ def participant():
         np.arange(N_TRAINING),
         Folds(np.arange(N_TRAINING) % 5, "5 folds"),
         torch.device("cpu"),
+        uncertainty=True,
     )
     known = reliability(values, index)
-    spread = Spread(fit.out_of_fold.mean(axis=0), fit.unseen_sd)
+    spread = Spread(fit.out_of_fold.mean(axis=0), fit.unseen_sd, fit.posterior.typical_variance)
     model = fit_noise_model(values, index, known.signal_sd, known.noise_sd, spread)
     new = np.arange(N_TRAINING + N_REPEATED, n)
     ijk = np.array([[i, 0, 0] for i in range(N_VOXELS)])
     voxels = VoxelSpace(ijk, np.eye(4), (N_VOXELS, 1, 1), (), np.zeros((0, N_VOXELS), bool), "T1w")
-    prediction = Encoder.of_fit(fit, voxels, {}).predict_features(features.take(new))
+    encoder = Encoder.of_fit(fit, voxels, {})
+    prediction = encoder.predict_features(features.take(new))
+    variance = encoder.variance_of_features(features.take(new))
     samples = {
         kind: sample_trials(prediction, model, 2, image_generators(0, range(N_NEW)), kind=kind)
         for kind in ("independent", "calibrated")
     }
+    rngs = image_generators(0, range(N_NEW))
+    samples["uncertain"] = sample_trials(prediction, model, 2, rngs, variance=variance)
     return Participant(prediction, signal[new], presented(new), samples)
 
 
@@ -91,6 +96,17 @@ def test_the_identities_hold_by_roi(participant, kind):
         for roi in range(3):
             voxels = roi == ROI
             assert found[voxels].mean() == pytest.approx(expected[voxels].mean(), abs=0.02), (name, roi)
+
+
+def test_trials_of_an_uncertain_encoder_are_as_reliable_and_less_right(participant):
+    first, second = participant.samples["uncertain"]
+    certain, _ = participant.samples["calibrated"]
+    repeats, with_real = columnwise_r(first, second), columnwise_r(first, participant.real)
+    for roi in range(3):
+        voxels = roi == ROI
+        assert repeats[voxels].mean() == pytest.approx(R[voxels].mean(), abs=0.02)
+        assert with_real[voxels].mean() < columnwise_r(certain, participant.real)[voxels].mean() - 0.01
+        assert with_real[voxels].mean() > 0.02
 
 
 def test_patterns_of_noise_resemble_each_other_as_real_ones_do(participant):
