@@ -177,8 +177,7 @@ def limit_s(backbone: Backbone, stimuli: StimulusSet) -> dict[str, Any]:
     tried = {
         (layout, size): measure(partial(forward, layout, split(few, layout, size))).ours_s
         for layout in _LAYOUTS
-        for size in _BATCH_SIZES
-        if size <= len(few)
+        for size in [size for size in _BATCH_SIZES if size <= len(few)] or [len(few)]
     }
     layout, size = min(tried, key=lambda way: tried[way])
     batches = [

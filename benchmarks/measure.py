@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_info
@@ -138,6 +139,15 @@ def print_line(
 def rounded(value: float | None, digits: int = 4) -> float | None:
     """``value`` to some significant digits."""
     return None if value is None else float(f"{value:.{digits}g}")
+
+
+def own_peak_mb() -> int:
+    """Largest memory of this process; ``ru_maxrss`` would count its parent's, where the kernel keeps both."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return round(int(fields["VmHWM"].split()[0]) / 1024)
 
 
 def _timed(work: Callable[[], Result], seconds: list[float]) -> Result:

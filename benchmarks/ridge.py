@@ -15,7 +15,6 @@ the training trials of BOLD5000's CSI1.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from argparse import Namespace
@@ -28,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Measurement, argument_parser, measure, print_line, rounded, threads
+from measure import Measurement, argument_parser, measure, own_peak_mb, print_line, rounded, threads
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
@@ -173,16 +172,7 @@ def fit_alone(arguments: Namespace) -> None:
     arrays = {name: np.load(Path(arguments.arrays) / f"{name}.npy") for name in _ARRAYS}
     problem = Problem(**arrays, folds=session_folds(len(arrays["values"]), arguments.folds))
     _work(problem, arguments.only, arguments)
-    print(_peak_mb())
-
-
-def _peak_mb() -> int:
-    """Largest memory of this process; ``ru_maxrss`` would count its parent's, where the kernel keeps both."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return round(int(fields["VmHWM"].split()[0]) / 1024)
+    print(own_peak_mb())
 
 
 def _work(problem: Problem, who: str, arguments: Namespace) -> Fit:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .encoding import Encoder
+    from .synthesis.stream import SyntheticDataset
 
 __version__ = "0.1.0"
-__all__ = ["Encoder", "__version__"]
+__all__ = ["Encoder", "SyntheticDataset", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from .encoding import Encoder
 
         return Encoder
+    if name == "SyntheticDataset":
+        from .synthesis.stream import SyntheticDataset
+
+        return SyntheticDataset
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -79,6 +79,7 @@ class RunConfig:
     joint_model : how layers are joined: ``stacking`` of their predictions, or ``banded`` ridge
     penalty_search : ``window`` settles each penalty by exact folds around generalised cross-validation's
         choice, ``exact`` tries the whole grid by exact folds, ``gcv`` takes that choice
+    uncertainty : store with the encoder how sure it is of any prediction (one layer a voxel or ROI)
     test_fraction : share of the stimuli held out where too few are repeated
     source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
@@ -118,6 +119,7 @@ class RunConfig:
     layer_selection: str = "voxel"
     joint_model: str = "stacking"
     penalty_search: str = "window"
+    uncertainty: bool = False
     test_fraction: float = 0.1
     source_column: str | None = None
     labels: Path | None = None
@@ -155,6 +157,19 @@ class RunConfig:
             problems.append((f"--image-size is {self.image_size}", "Give pixels, 1 or more"))
         if self.cache_size is not None and not 0 < self.cache_size < math.inf:
             problems.append((f"--cache-size is {self.cache_size}", "Give GB, more than 0"))
+        if self.random_seed < 0:
+            problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
+        if self.labels is not None and self.label_column is not None:
+            problems.append(("--labels and --label-column were both given", "Give one of them"))
+        problems += self._model_problems()
+        problems += self._threshold_problems()
+        problems += self._responses_problems()
+        problems += self._name_problems()
+        problems += self._folder_problems()
+        return problems
+
+    def _model_problems(self) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
         if self.untrained_control and self.weights == "random":
             problems.append(
                 (
@@ -162,14 +177,13 @@ class RunConfig:
                     "Give trained --weights, or leave it out",
                 )
             )
-        if self.random_seed < 0:
-            problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
-        if self.labels is not None and self.label_column is not None:
-            problems.append(("--labels and --label-column were both given", "Give one of them"))
-        problems += self._threshold_problems()
-        problems += self._responses_problems()
-        problems += self._name_problems()
-        problems += self._folder_problems()
+        if self.uncertainty and self.layer_selection == "joint":
+            problems.append(
+                (
+                    "--uncertainty is known for one layer a voxel, and --layer-selection is joint",
+                    "Choose --layer-selection voxel or roi, or leave out --uncertainty",
+                )
+            )
         return problems
 
     def _threshold_problems(self) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ code      meaning
 7         out of memory: the estimate or the attempt exceeds what is available
 8         a participant failed: the others were finished
 9         output unwritable: a folder cannot be made or written, or the disk is full
+10        images skipped: some pictures cannot be read; everything else was written
 ========  ======================================================================
 
 The table in README is this one; a test compares the two with the classes below.
@@ -106,3 +107,10 @@ class OutputUnwritableError(SynthfmriError):
 
     exit_code = 9
     meaning = "output unwritable"
+
+
+class ImagesSkippedError(SynthfmriError):
+    """Some pictures cannot be read; everything else was written."""
+
+    exit_code = 10
+    meaning = "images skipped"

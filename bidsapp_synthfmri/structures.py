@@ -174,6 +174,54 @@ class RoiSet:
 
 
 @dataclass(frozen=True)
+class SeriesStatistics:
+    """What the series of some runs are beside the responses of their trials.
+
+    Attributes
+    ----------
+    hrf_parameters : (n_hrfs, 5) float64 of the haemodynamic responses in use, as ``Hrf`` takes them
+    hrf_index : (n_voxels,) which of them is the voxel's
+    intensity : (n_voxels,) mean of the series, the scanner's units
+    mean_response : (n_voxels,) peak response common to all trials, percent signal change
+    noise_sd : (n_voxels,) of a volume, drifts, confounds and trials out, percent
+    autoregression : (2, n_voxels) coefficients of that noise on its last and its last but one volume
+    drift_sd : (n_cosines, n_voxels) SD over runs of the amplitude, as a SD over volumes in percent, of the
+        cosine with k = 1, 2, ... half periods in ``run_duration``
+    estimate_noise_sd : (n_voxels,) SD that the noise of the series gives to one trial's response, percent
+    gain : estimate of a lone response whose peak is 1; not 1 where the estimator is no regression
+    repetition_time : seconds
+    run_duration : seconds of the longest run
+    n_runs : how many runs tell this
+    """
+
+    hrf_parameters: NDArray[np.float64]
+    hrf_index: IntArray
+    intensity: FloatArray
+    mean_response: FloatArray
+    noise_sd: FloatArray
+    autoregression: FloatArray
+    drift_sd: FloatArray
+    estimate_noise_sd: FloatArray
+    gain: float
+    repetition_time: float
+    run_duration: float
+    n_runs: int
+
+    def take_voxels(self, voxels: BoolArray) -> SeriesStatistics:
+        """The same of some voxels."""
+        return replace(
+            self,
+            hrf_index=self.hrf_index[voxels],
+            intensity=self.intensity[voxels],
+            mean_response=self.mean_response[voxels],
+            noise_sd=self.noise_sd[voxels],
+            autoregression=self.autoregression[:, voxels],
+            drift_sd=self.drift_sd[:, voxels],
+            estimate_noise_sd=self.estimate_noise_sd[voxels],
+        )
+
+
+@dataclass(frozen=True)
 class Estimation:
     """How single-trial responses were estimated, beyond the estimator's name.
 
@@ -194,6 +242,9 @@ class Estimation:
     optimism : single-trial reliability, in voxels that respond, of stimuli that took part in choosing
         components and fractions, less that of the same stimuli where the other half of them chose, mean
         of both halves; None where nothing was chosen
+    estimate_sd : (n_voxels,) SD of the responses within session, pooled over sessions, in the estimates' own
+        unit, before they were z-scored; None where it is not known
+    series : of the runs that the responses come from; None without BOLD, or where too few volumes are left
     """
 
     asked: str
@@ -210,6 +261,8 @@ class Estimation:
     n_tuning_stimuli: int = 0
     n_tuning_trials: int = 0
     optimism: float | None = None
+    estimate_sd: FloatArray | None = None
+    series: SeriesStatistics | None = None
 
     def take_voxels(self, voxels: BoolArray) -> Estimation:
         """The same of some voxels."""
@@ -217,6 +270,8 @@ class Estimation:
             self,
             hrf_index=None if self.hrf_index is None else self.hrf_index[voxels],
             fraction=None if self.fraction is None else self.fraction[voxels],
+            estimate_sd=None if self.estimate_sd is None else self.estimate_sd[voxels],
+            series=None if self.series is None else self.series.take_voxels(voxels),
         )
 
 

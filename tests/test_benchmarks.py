@@ -115,6 +115,14 @@ def test_responses_are_those_of_a_fit_per_trial():
     assert line("responses")["agreement"]["max_difference_in_sd"] < 1e-4
 
 
+def test_synthesis_writes_what_the_weights_predict_in_memory_that_does_not_grow():
+    agreement = line("synthesis", "--voxels", "200")["agreement"]
+    # Float32 sums over up to 65,000 units.
+    assert agreement["max_difference_in_sd"] < 1e-3
+    # Were the 256 pictures more kept, their features alone would take 680 MB of about 1,500.
+    assert agreement["peak_growth"] < 0.15
+
+
 @pytest.mark.skipif(not TREE.exists(), reason="the list of BOLD5000's file names is not at hand")
 def test_index_finds_every_run():
     printed = line("index")

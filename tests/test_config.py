@@ -89,7 +89,7 @@ def error_classes() -> list[type[SynthfmriError]]:
 @pytest.mark.parametrize("document", ["README.md", "bidsapp_synthfmri/errors.py"])
 def test_documented_exit_codes_are_those_of_the_classes(document):
     text = (ROOT / document).read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\|?\s*`?(\d)`?\s*(?:\||\s)\s*([a-z ]+?)(?=[:|]|$)", text, flags=re.MULTILINE))
+    rows = dict(re.findall(r"^\|?\s*`?(\d+)`?\s*(?:\||\s)\s*([a-z ]+?)(?=[:|]|$)", text, flags=re.MULTILINE))
     expected = {str(c.exit_code): c.meaning for c in error_classes()} | {"0": "done"}
     assert {code: meaning.strip() for code, meaning in rows.items()} == expected
 

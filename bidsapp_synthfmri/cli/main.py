@@ -1,4 +1,4 @@
-"""The commands: run, demo, simulate, synthesize."""
+"""The commands: run, demo, simulate, synthesize, rank."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..config import DEVICES, LEVELS
 from ..errors import SynthfmriError
+from .bold_options import bold_options, take_bold_config
 from .lists import ListCommand
 from .options import (
     decoding_options,
@@ -22,6 +23,14 @@ from .options import (
     response_options,
     run_config,
     selection_options,
+)
+from .synthesis_options import (
+    image_arguments,
+    image_options,
+    rank_config,
+    rank_options,
+    synthesis_config,
+    trial_options,
 )
 
 _FOLDER = click.Path(path_type=Path)
@@ -101,21 +110,41 @@ def simulate(**options: Any) -> None:
 
 
 @click.command()
-@click.argument("encoder", type=click.Path(path_type=Path))
-@click.argument("images", type=_FOLDER)
-@click.argument("out", type=_FOLDER)
-@click.option(
-    "--weights-file", type=click.Path(path_type=Path), help="Weights of an encoder fitted on a file."
-)
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
-@click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
+@image_arguments
+@trial_options
+@bold_options
+@image_options
 def synthesize(**options: Any) -> None:
-    """Responses of a stored ENCODER to a folder of IMAGES (subfolders are categories), written to OUT."""
+    """Responses of a stored ENCODER to IMAGES, written to OUT.
+
+    IMAGES is a folder (its subfolders are categories), a TSV with columns path and label, a tar archive or
+    pattern of several, a .npy file or an HDF5 file. A second call with the same options goes on where the
+    first was stopped. With --bold it writes a synthetic scan in place of responses.
+    """
 
     def start() -> int:
-        from ..workflow import synthesise_folder
+        from ..workflow import synthesise, synthesise_bold
 
-        return synthesise_folder(**options)
+        bold = take_bold_config(options)
+        return synthesise(synthesis_config(**options)) if bold is None else synthesise_bold(bold)
+
+    _guarded(start)
+
+
+@click.command()
+@image_arguments
+@rank_options
+@image_options
+def rank(**options: Any) -> None:
+    """Which IMAGES a stored ENCODER expects to drive a region most, and least: a table and a sheet in OUT.
+
+    IMAGES as for synthesize.
+    """
+
+    def start() -> int:
+        from ..workflow import rank as rank_step
+
+        return rank_step(rank_config(**options))
 
     _guarded(start)
 
@@ -126,7 +155,7 @@ def main() -> None:
     """Encode, synthesise and decode fMRI responses to natural images."""
 
 
-for command in (run, demo, simulate, synthesize):
+for command in (run, demo, simulate, synthesize, rank):
     main.add_command(command)
 
 

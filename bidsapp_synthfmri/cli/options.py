@@ -27,7 +27,8 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path)
 
 
-def _apply(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
+def applied(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
+    """The function with some options, in their order."""
     for option in reversed(options):
         function = option(function)
     return function
@@ -35,7 +36,7 @@ def _apply(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Deco
 
 def selection_options(function: Decorated) -> Decorated:
     """What to read."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -86,7 +87,7 @@ def selection_options(function: Decorated) -> Decorated:
 
 def folder_options(function: Decorated) -> Decorated:
     """Where things are."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -104,8 +105,9 @@ def folder_options(function: Decorated) -> Decorated:
                 "--images",
                 cls=ListOption,
                 multiple=True,
-                metavar="NAME=DIR...",
-                help="Extra pictures to synthesise responses to; subfolders are categories.",
+                metavar="NAME=PATH...",
+                help="Extra pictures to synthesise responses to: a folder, its subfolders being categories, "
+                "a TSV, a tar archive, a .npy or an HDF5 file.",
             ),
             click.option(
                 "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."
@@ -116,7 +118,7 @@ def folder_options(function: Decorated) -> Decorated:
 
 def response_options(function: Decorated) -> Decorated:
     """How single-trial responses are estimated."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -152,7 +154,7 @@ def response_options(function: Decorated) -> Decorated:
 
 def network_options(function: Decorated) -> Decorated:
     """Which network's features, of what part of a picture."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -196,7 +198,7 @@ def network_options(function: Decorated) -> Decorated:
 
 def encoder_options(function: Decorated) -> Decorated:
     """How features predict responses, and how that is tested."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -222,6 +224,11 @@ def encoder_options(function: Decorated) -> Decorated:
                 "or that choice itself.",
             ),
             click.option(
+                "--uncertainty",
+                is_flag=True,
+                help="Store with the encoder how sure it is of any prediction; its file grows by far.",
+            ),
+            click.option(
                 "--test-fraction",
                 type=float,
                 default=0.1,
@@ -239,7 +246,7 @@ def encoder_options(function: Decorated) -> Decorated:
 
 def decoding_options(function: Decorated) -> Decorated:
     """What the group level decodes."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(
@@ -258,7 +265,7 @@ def decoding_options(function: Decorated) -> Decorated:
 
 def machine_options(function: Decorated) -> Decorated:
     """How the run uses the machine."""
-    return _apply(
+    return applied(
         function,
         [
             click.option(

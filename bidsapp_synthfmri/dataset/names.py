@@ -62,6 +62,8 @@ _DERIVATIVE_FOLDERS = (
     "|surf|touch|label|mri|scripts|stats|tmp)(?:/|$))[^/]+"
 )
 
+# A synthetic series is none that was preprocessed, but is read as one.
+_SERIES = ("preproc", "synthetic")
 NATIVE = "native"
 HEMISPHERES = ("L", "R")
 
@@ -123,7 +125,7 @@ def is_preprocessed_bold(file: NamedFile) -> bool:
         return False
     if file.get("suffix") == "preproc":
         return file.get("series") == "bold"
-    return file.get("suffix") == "bold" and file.get("desc") == "preproc"
+    return file.get("suffix") == "bold" and file.get("desc") in _SERIES
 
 
 def is_surface(file: NamedFile) -> bool:

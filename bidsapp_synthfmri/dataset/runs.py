@@ -349,5 +349,5 @@ def _expected_bold(files: TaskFiles, key: RunKey, space: str) -> str:
 
 
 def _expected_mask(bold: NamedFile) -> str:
-    name = bold.path.name.replace("_desc-preproc_bold.", "_desc-brain_mask.")
+    name = bold.path.name.replace(f"_desc-{bold.get('desc')}_bold.", "_desc-brain_mask.")
     return str(bold.path.with_name(name.replace("_preproc.", "_brainmask.")))

@@ -1,19 +1,19 @@
-"""Pictures: those of the trials, and those of a folder."""
+"""The pictures of the trials."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputMalformedError, InputMissingError
+from ..features.images import name_of, verify
+from ..features.stored import StoredPicture
 from ..structures import StimulusSet, Trials
-from .annex import first_few, is_annexed_within, repository, require_content
-
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"})
+from .annex import first_few, repository, require_content
+from .outside import leads_outside, links_outside
 
 
 def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
@@ -37,7 +37,7 @@ def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
     """
     _require_folder(stimuli_folder, "Give the folder of the pictures with --stimuli-dir")
     stimuli = trials.stimuli
-    _refuse([name for name in stimuli if _leads_outside(name)], stimuli_folder)
+    _refuse([name for name in stimuli if leads_outside(name)], stimuli_folder)
     paths = [stimuli_folder / name for name in stimuli]
     require_content(paths, repository(stimuli_folder / "any") or stimuli_folder)
     missing = [name for name, path in zip(stimuli, paths, strict=True) if not path.is_file()]
@@ -48,71 +48,16 @@ def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
         )
     inside = Path(os.path.realpath(stimuli_folder))
     _refuse(
-        [name for name, path in zip(stimuli, paths, strict=True) if _links_outside(path, inside)],
+        [name for name, path in zip(stimuli, paths, strict=True) if links_outside(path, inside)],
         stimuli_folder,
     )
-    _require_images(paths)
+    require_images(paths)
     return StimulusSet("stimuli", pd.DataFrame({"stimulus": stimuli, "path": list(map(str, paths))}))
-
-
-def read_image_folder(name: str, folder: Path) -> StimulusSet:
-    """All images of a folder and its subfolders, sorted by path; hidden ones are left out.
-
-    Parameters
-    ----------
-    name : the set's name
-    folder : its first level of subfolders, if it has any, are the images' categories
-
-    Returns
-    -------
-    one row an image with ``stimulus`` (path relative to the folder, with ``/``), ``path`` and, if
-    there are subfolders, ``label`` (``n/a`` for an image beside them)
-
-    Raises
-    ------
-    InputMissingError : no such folder, or no image in it
-    ContentAbsentError : annexed files that have not been fetched
-    InputMalformedError : files that are no images
-    """
-    _require_folder(folder, f"Give the folder of the images with --images {name}=DIR")
-    found = sorted(
-        (path.relative_to(folder).as_posix(), path)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _IMAGE_SUFFIXES and not path.is_dir()
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise InputMissingError(
-            f"{folder} holds no image ({', '.join(sorted(_IMAGE_SUFFIXES))})",
-            f"Give the folder of the images with --images {name}=DIR",
-        )
-    paths = [path for _, path in found]
-    require_content(paths, repository(folder / "any") or folder)
-    _require_images(paths)
-    table = pd.DataFrame({"stimulus": [stimulus for stimulus, _ in found], "path": list(map(str, paths))})
-    if table["stimulus"].str.contains("/").any():
-        table["label"] = [_category(stimulus) for stimulus in table["stimulus"]]
-    return StimulusSet(name, table)
-
-
-def _category(stimulus: str) -> str:
-    folder, separator, _ = stimulus.partition("/")
-    return folder if separator else "n/a"
 
 
 def _require_folder(folder: Path, remedy: str) -> None:
     if not folder.is_dir():
         raise InputMissingError(f"There is no folder {folder}", remedy)
-
-
-def _leads_outside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive)
-
-
-def _links_outside(path: Path, inside: Path) -> bool:
-    target = Path(os.path.realpath(path))
-    return not target.is_relative_to(inside) and not is_annexed_within(path, inside)
 
 
 def _refuse(outside: Sequence[str], folder: Path) -> None:
@@ -124,20 +69,25 @@ def _refuse(outside: Sequence[str], folder: Path) -> None:
         )
 
 
-def _require_images(paths: Sequence[Path]) -> None:
-    unreadable = [path for path in paths if not _is_image(path)]
+def require_images(pictures: Sequence[Path | StoredPicture]) -> None:
+    """Refuse files that are no pictures.
+
+    Raises
+    ------
+    InputMalformedError : naming the first few, and how many there are
+    """
+    unreadable = [picture for picture in pictures if not _is_image(picture)]
     if unreadable:
         raise InputMalformedError(
-            f"{len(unreadable)} of {len(paths)} files are not images that can be read:"
-            f" {first_few([str(path) for path in unreadable])}",
+            f"{len(unreadable)} of {len(pictures)} files are not images that can be read:"
+            f" {first_few([name_of(picture) for picture in unreadable])}",
             "Fetch or make them again",
         )
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(picture: Path | StoredPicture) -> bool:
     try:
-        with Image.open(path) as image:
-            image.verify()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        verify(picture)
+    except (InputMissingError, InputMalformedError):
         return False
     return True

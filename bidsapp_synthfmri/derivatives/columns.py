@@ -103,12 +103,32 @@ STIMULUS_COLUMNS = Columns(
             ),
         ),
         "label": Column("Category of the picture"),
+        "repeat": Column("Number of the synthetic trial of this picture, from 1; each has noise of its own"),
+        "listed": Column("Number of the picture in its source, from 1, counting those that were skipped"),
     },
     other="Column of the stimulus table, as it was there",
 )
+RANK_COLUMNS = Columns(
+    {
+        "rank": Column("Place of the image among all that were ranked, from 1, the highest score"),
+        "end": Column(
+            "Which end of the order the row is of",
+            levels=_levels(highest="expected to drive the region most", lowest="expected to drive it least"),
+        ),
+        "stimulus": Column("Identity of the picture"),
+        "label": Column("Category of the picture"),
+        "score": Column(
+            "Mean predicted response of the region's voxels, in standard deviations over all images ranked;"
+            " of a contrast, the first region's less the second's"
+        ),
+        "response": Column("Mean predicted response of the region's voxels, in the encoder's unit"),
+        "contrast_response": Column("The same of the region that is taken off"),
+        "listed": Column("Number of the picture in its source, from 1, counting those that were skipped"),
+    }
+)
 # Columns that lead a table, in this order; whatever else there is follows.
 TRIAL_ORDER = ("session", "run", "onset", "duration", "stimulus")
-STIMULUS_ORDER = ("stimulus", "split", "prediction", "label")
+STIMULUS_ORDER = ("stimulus", "split", "prediction", "label", "repeat", "listed")
 
 INDEX_COLUMNS = Columns(
     {"index": Column("Value of the voxels in the image"), "name": Column("What the voxels of this value are")}

@@ -15,6 +15,7 @@ from ..atomic import write_bytes
 from ..config import RunConfig
 from ..errors import UsageError
 from ..structures import Json
+from ..synthesis_config import ImageConfig, RankConfig
 from . import names
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
@@ -30,13 +31,13 @@ _CONFIGURATION = "Configuration"
 _VERSION_CONTROL = frozenset({".git", ".gitattributes", ".gitmodules", ".gitignore", ".datalad"})
 SYNTHESIZE = "synthesize"
 # Levels that read no dataset: a description that is there already says more of the sources than they can.
-_WITHOUT_SOURCES = ("group", SYNTHESIZE)
+_WITHOUT_SOURCES = ("group", SYNTHESIZE, "rank")
 _REMEDY = "Move it away, or give an OUTPUT_DIR of its own"
 
 
 def write_dataset_files(
     output_dir: Path,
-    config: RunConfig,
+    config: RunConfig | ImageConfig,
     derivatives: Mapping[str, Path] | None = None,
     source: Json | None = None,
     environment: Mapping[str, str] = os.environ,
@@ -54,8 +55,8 @@ def write_dataset_files(
     derivatives : name and root of each preprocessing derivative that was read
     source : dataset_description.json of BIDS_DIR, for its name, DOI and licence
     environment : where the container is looked for
-    level : None means the configuration's; ``synthesize``, which reads no dataset, names no source and
-        leaves those alone that the participant level has named
+    level : None means the configuration's, or that of a synthesis; ``synthesize``, which reads no dataset,
+        names no source and leaves those alone that the participant level has named
 
     Raises
     ------
@@ -161,7 +162,7 @@ def _existing(output_dir: Path) -> Json:
 
 def _description(
     before: Json,
-    config: RunConfig,
+    config: RunConfig | ImageConfig,
     level: str,
     derivatives: Mapping[str, Path],
     source: Json,
@@ -171,14 +172,15 @@ def _description(
     configurations = {**before.get(_CONFIGURATION, {}), level: recorded}
     if level in _WITHOUT_SOURCES and before:
         return {**before, _CONFIGURATION: configurations}
-    links = {} if level == SYNTHESIZE else dataset_links(config, derivatives)
+    reads = config if isinstance(config, RunConfig) and level != SYNTHESIZE else None
+    links = {} if reads is None else dataset_links(reads, derivatives)
     return {
         "Name": f"synthfmri: {source.get('Name', 'responses, encoders and synthetic responses')}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
         "GeneratedBy": [_generator(recorded, environment)],
-        **({} if level == SYNTHESIZE else {"SourceDatasets": [_source_dataset(config, source)]}),
+        **({} if reads is None else {"SourceDatasets": [_source_dataset(reads, source)]}),
         "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
         _CONFIGURATION: configurations,
     }
@@ -213,11 +215,14 @@ def _source_dataset(config: RunConfig, source: Json) -> Json:
     return entry
 
 
-def _write_descriptions(output_dir: Path, config: RunConfig) -> None:
+def _write_descriptions(output_dir: Path, config: RunConfig | ImageConfig) -> None:
     rows = {**_recorded_descriptions(output_dir), **names.DESCRIPTIONS}
     for name, _ in config.images:
         desc = names.of_extra_set(names.SYNTHETIC, name).desc
         rows[str(desc)] = f"Responses predicted for the image set {name}; no human was scanned for them"
+    if isinstance(config, RankConfig):
+        desc = names.of_region(names.RANKED_STIMULI, config.label).desc
+        rows[str(desc)] = f"Images in order of the response predicted for {config.label}"
     ordered = [*names.DESCRIPTIONS, *sorted(set(rows) - set(names.DESCRIPTIONS))]
     table = pd.DataFrame(
         {"desc_id": [f"desc-{desc}" for desc in ordered], "description": [rows[desc] for desc in ordered]}
@@ -262,7 +267,8 @@ X is a participant, T a task, S a space. A table or image has a JSON sidecar of 
 
 {files}
 
-Synthetic responses to an extra image set NAME have `desc-syntheticNAME`.
+Synthetic responses to an extra image set NAME have `desc-syntheticNAME`, and `split-` where they take several
+files; `synthfmri synthesize` leaves a manifest of each set, and `synthfmri rank` `desc-rankREGION`.
 `logs/` has one folder a run: its configuration, its log and, if something failed, the traceback.
 
 ## Reading the matrices

@@ -26,6 +26,9 @@ STRUCTURE = "CIFTI_STRUCTURE_OTHER"
 LEFT, RIGHT = "CIFTI_STRUCTURE_CORTEX_LEFT", "CIFTI_STRUCTURE_CORTEX_RIGHT"
 NO_ROI = "n/a"
 _COMPRESSION = 6
+_SERIES_COMPRESSION = 1
+# A NIfTI-1 header and the four bytes that say it has no extension.
+_SERIES_OFFSET = 352
 # nibabel is typed in part only; what it does with these is not.
 _Nifti1Image: Any = nib.Nifti1Image
 _cifti2: Any = cifti2
@@ -97,6 +100,40 @@ def write_volume(stream: BinaryIO, values: NDArray[Any], voxels: VoxelSpace) -> 
     # No file name and no time in the gzip header: the same image gives the same bytes.
     with gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) as packed:
         packed.write(image.to_bytes())
+
+
+def write_series(stream: BinaryIO, values: FloatArray, voxels: VoxelSpace, repetition_time: float) -> None:
+    """Volumes x voxels as ``.nii.gz`` in float32, a volume at a time, 0 outside ``voxels``.
+
+    Parameters
+    ----------
+    stream : to write to
+    values : (n_volumes, n_voxels)
+    voxels : the columns
+    repetition_time : seconds
+
+    Raises
+    ------
+    SynthfmriError : not a column a voxel
+    """
+    if values.ndim != 2 or values.shape[1] != len(voxels):
+        raise SynthfmriError(
+            f"A series has shape {values.shape} for {len(voxels)} voxels", "Report this defect"
+        )
+    header = _Nifti1Image(np.zeros(voxels.shape, dtype=np.float32), voxels.affine).header
+    header.set_data_shape((*voxels.shape, len(values)))
+    header.set_zooms((*header.get_zooms()[:3], repetition_time))
+    header.set_xyzt_units("mm", "sec")
+    header["vox_offset"] = _SERIES_OFFSET
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    places = np.ravel_multi_index(tuple(voxels.ijk.T), voxels.shape, order="F")
+    volume = np.zeros(int(np.prod(voxels.shape)), dtype=np.float32)
+    # Noise hardly compresses, however long one tries.
+    with gzip.GzipFile("", "wb", _SERIES_COMPRESSION, stream, mtime=0) as packed:
+        header.write_to(packed)
+        for row in values:
+            volume[places] = row
+            packed.write(volume.tobytes())
 
 
 def write_matrix(stream: BinaryIO, values: FloatArray, rows: Sequence[str], voxels: Space) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from ..atomic import write_bytes
 from ..config import RunConfig
+from ..synthesis_config import ImageConfig
 from . import names
 
 
@@ -26,7 +27,7 @@ class RunLog:
     folder: Path
 
     @classmethod
-    def create(cls, config: RunConfig) -> RunLog:
+    def create(cls, config: RunConfig | ImageConfig) -> RunLog:
         """Make the folder, and record the configuration in it."""
         started = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         folder = config.output_dir / names.LOGS / f"{started}_{uuid4()}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 # BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
-ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "desc", "stat")
+ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "label", "desc", "stat")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 PARTICIPANT_FOLDER = "sub-{sub}/func"
@@ -42,11 +42,14 @@ class Place:
     Attributes
     ----------
     participant, task, space : labels without ``sub-``, ``task-`` and ``space-``; None for files of the group
+    session, run : labels of the run that the file is of; None where the dataset has none
     """
 
     participant: str | None = None
     task: str | None = None
     space: str | None = None
+    session: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class OutputFile:
 
     Attributes
     ----------
-    folder : below OUTPUT_DIR; ``{sub}`` is the participant
-    entities : which of ``sub``, ``task`` and ``space`` its name carries
+    folder : below OUTPUT_DIR; ``{sub}`` is the participant, ``{ses}`` the session's folder if there is one
+    entities : which of ``sub``, ``task`` and ``space`` its name carries, and of ``ses`` and ``run``, which
+        are left out where there is none
     suffix, extension : ``statmap`` and ``.dscalar.nii``, say; an empty suffix leaves the entities alone
-    desc, stat : values of those entities; None where the name has none
+    desc, stat, split, label : values of those entities; None where the name has none
     description : what the file holds
     """
 
@@ -69,6 +73,8 @@ class OutputFile:
     description: str
     desc: str | None = None
     stat: str | None = None
+    split: str | None = None
+    label: str | None = None
 
     def with_extension(self, extension: str) -> OutputFile:
         """The file's companion: same name, another extension."""
@@ -81,9 +87,11 @@ class OutputFile:
         ------
         UsageError : a label that the name needs is missing or not alphanumeric
         """
-        known = {"sub": place.participant, "task": place.task, "space": place.space}
-        values = {key: known[key] for key in self.entities}
-        values |= {k: v for k, v in (("desc", self.desc), ("stat", self.stat)) if v is not None}
+        of_run = {"ses": place.session, "run": place.run}
+        known = {"sub": place.participant, "task": place.task, "space": place.space, **of_run}
+        values = {key: known[key] for key in self.entities if key not in of_run or known[key] is not None}
+        own = {"split": self.split, "label": self.label, "desc": self.desc, "stat": self.stat}
+        values |= {key: value for key, value in own.items() if value is not None}
         parts = [f"{key}-{_label(key, values[key])}" for key in ENTITY_ORDER if key in values]
         return "_".join([*parts, self.suffix] if self.suffix else parts) + self.extension
 
@@ -91,7 +99,8 @@ class OutputFile:
         """Where the file belongs."""
         folder = self.folder
         if "{sub}" in folder:
-            folder = folder.format(sub=_label("sub", place.participant))
+            session = "" if place.session is None else f"/ses-{_label('ses', place.session)}"
+            folder = folder.format(sub=_label("sub", place.participant), ses=session)
         return output_dir / folder / self.file_name(place)
 
     def relative(self, place: Place) -> str:
@@ -164,6 +173,26 @@ SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one col
 SYNTHETIC_STIMULI = _participant_table(
     "synthetic", "stimuli", "The images, one a map of the synthetic responses"
 )
+SYNTHETIC_SD = replace(
+    SYNTHETIC,
+    stat="sd",
+    description="Standard deviation of what the encoder leaves open of the response to each image: one map an"
+    " image, one column a voxel",
+)
+SYNTHETIC_MANIFEST = OutputFile(
+    PARTICIPANT_FOLDER,
+    _SUBJECT,
+    "manifest",
+    ".json",
+    "What the synthetic responses to an image set were made with, and their files with hashes",
+    "synthetic",
+)
+RANKED_STIMULI = _participant_table(
+    "rank", "stimuli", "The images expected to drive a region most, and those expected to drive it least"
+)
+RANK_PAGE = OutputFile(
+    ROOT, ("sub",), "images", ".html", "Sheet of the images that drive a region most and least", "rank"
+)
 ENCODING_SCORES = _participant_table("encoding", "scores", "Prediction scores by region, layer and metric")
 ACCOUNTING_SCORES = _participant_table(
     "accounting", "scores", "Correlations of real with real and of synthetic with real responses, by region"
@@ -225,6 +254,10 @@ OUTPUTS = (
     ENCODING_SCORES,
     SYNTHETIC,
     SYNTHETIC_STIMULI,
+    SYNTHETIC_SD,
+    SYNTHETIC_MANIFEST,
+    RANKED_STIMULI,
+    RANK_PAGE,
     ACCOUNTING_SCORES,
     LEAKAGE_PAIRS,
     LEAKAGE_STIMULI,
@@ -249,6 +282,7 @@ DESCRIPTIONS = {
     "encoder": "The voxelwise encoding model, and how well it predicts responses to unseen stimuli",
     "bestlayer": "The network layer chosen for each voxel",
     "encoding": "Scores of the encoding model, and facts of the run that fitted it",
+    "rank": "Images in order of the response predicted for a region",
     "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
     "accounting": "Agreement of real with real, and of synthetic with real responses",
     "leakage": "What training may have seen of the test stimuli",
@@ -264,6 +298,7 @@ BIDSIGNORE = (
     "*_pairs.*",
     "*_model.*",
     "*_summary.*",
+    "*_manifest.*",
     "*.html",
     CITATION_MARKDOWN,
     CITATION_BIBTEX,
@@ -273,8 +308,18 @@ BIDSIGNORE = (
 
 
 def of_extra_set(output: OutputFile, name: str | None) -> OutputFile:
-    """``SYNTHETIC`` or ``SYNTHETIC_STIMULI`` of an extra image set; of the dataset's own stimuli for None."""
+    """A file of synthetic responses of an extra image set; of the dataset's own stimuli for None."""
     return output if name is None else replace(output, desc=f"{output.desc}{_label('desc', name)}")
+
+
+def of_shard(output: OutputFile, number: int | None) -> OutputFile:
+    """One shard of a set of images that takes several; the whole of one that does not for None."""
+    return output if number is None else replace(output, split=f"{number:05d}")
+
+
+def of_region(output: OutputFile, name: str) -> OutputFile:
+    """``RANKED_STIMULI`` or ``RANK_PAGE`` of a region or contrast, spelled with letters and digits."""
+    return replace(output, desc=f"{output.desc}{_label('desc', name)}")
 
 
 def on_surface(output: OutputFile) -> OutputFile:

@@ -6,6 +6,7 @@ The summary goes last: a participant counts as written when it is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,12 @@ def begin_participant(writer: Writer) -> None:
     for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
         writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
-        for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI):
+        for output in (
+            names.SYNTHETIC,
+            names.SYNTHETIC_STIMULI,
+            names.SYNTHETIC_SD,
+            names.SYNTHETIC_MANIFEST,
+        ):
             writer.withdraw(names.of_extra_set(output, name))
 
 
@@ -84,8 +90,10 @@ def write_synthetic(
     sources: Sequence[str] = (),
     encoder_uri: str | None = None,
     encoder_sha256: str | None = None,
-) -> None:
-    """Write synthetic responses and the table of their images.
+    shard: int | None = None,
+    facts: Json | None = None,
+) -> tuple[Path, ...]:
+    """Write synthetic responses and the table of their images; gives the paths, the sidecars' too.
 
     Parameters
     ----------
@@ -96,10 +104,14 @@ def write_synthetic(
     sources : BIDS URIs of files that were read, beside the encoder
     encoder_uri : of the encoder's file; None means the one written here
     encoder_sha256 : of that file's bytes
+    shard : number of the part of the set that these are, from 1; None where they are all of it
+    facts : more keys of the sidecar
     """
     encoder = writer.uri(names.ENCODER) if encoder_uri is None else encoder_uri
-    matrix = names.of_extra_set(names.SYNTHETIC, extra_name)
-    stimuli = names.of_extra_set(names.SYNTHETIC_STIMULI, extra_name)
+    matrix, stimuli = (
+        names.of_shard(names.of_extra_set(output, extra_name), shard)
+        for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI)
+    )
     table = synthetic.table.reset_index(drop=True)
     own = table[[name for name in columns.STIMULUS_ORDER if name in table]]
     other = table.drop(columns=list(own.columns)).rename(columns={"image": "stimuli_image"})
@@ -113,11 +125,50 @@ def write_synthetic(
         "Encoder": encoder,
         **({} if encoder_sha256 is None else {"EncoderSHA256": encoder_sha256}),
         "Rows": writer.uri(stimuli),
+        **(facts or {}),
         **_sources([encoder, *sources]),
     }
     rows = [str(stimulus) for stimulus in table["stimulus"]]
     writer.matrix(matrix, synthetic.values, rows, synthetic.voxels, sidecar)
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
+    outputs = (matrix, stimuli)
+    return tuple(writer.path(part) for output in outputs for part in (output, output.with_extension(".json")))
+
+
+def write_uncertainty(
+    writer: Writer,
+    sd: FloatArray,
+    table: pd.DataFrame,
+    voxels: Space,
+    extra_name: str,
+    *,
+    unit: str,
+    shard: int | None = None,
+    facts: Json | None = None,
+) -> tuple[Path, ...]:
+    """Write the encoder's own uncertainty of its predictions; gives the paths.
+
+    Parameters
+    ----------
+    writer : the participant's
+    sd : (n_images, n_voxels) posterior standard deviation
+    table : the images, with ``stimulus``
+    voxels, extra_name, unit, shard, facts : as in ``write_synthetic``
+    """
+    output, stimuli = (
+        names.of_shard(names.of_extra_set(part, extra_name), shard)
+        for part in (names.SYNTHETIC_SD, names.SYNTHETIC_STIMULI)
+    )
+    sidecar = {
+        "Description": f"{output.description}. {NO_HUMAN}",
+        **_unit_keys(unit),
+        "Synthetic": True,
+        "Rows": writer.uri(stimuli),
+        "RowsOf": "the images, each once: the rows with repeat 1 where there are several",
+        **(facts or {}),
+    }
+    writer.matrix(output, sd, [str(stimulus) for stimulus in table["stimulus"]], voxels, sidecar)
+    return writer.path(output), writer.path(output.with_extension(".json"))
 
 
 def write_roi_dseg(

@@ -135,6 +135,13 @@ class Writer:
         """Write rows x voxels as CIFTI-2, with its sidecar; see ``images.write_matrix``."""
         return self._image(output, voxels, sidecar, partial(images.write_matrix, values=values, rows=rows))
 
+    def series(
+        self, output: OutputFile, values: FloatArray, voxels: Space, repetition_time: float, sidecar: Json
+    ) -> Path:
+        """Write volumes x voxels as a NIfTI series, with its sidecar; see ``images.write_series``."""
+        write = partial(images.write_series, values=values, repetition_time=repetition_time)
+        return self._image(output, voxels, sidecar, write)
+
     def withdraw(self, output: OutputFile) -> None:
         """Remove a file of an earlier run and its sidecar, if they are there."""
         for path in (self.path(output), self.path(output.with_extension(".json"))):

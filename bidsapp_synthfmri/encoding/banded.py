@@ -21,6 +21,7 @@ from .resolvents import Decomposition
 from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
 from .training import Allocate, BatchScores, TrainingSet, in_memory
+from .unseen import Diagonals, Kernel
 from .variance import product_measure
 
 N_DRAWS = 40
@@ -96,6 +97,7 @@ class _Search:
     split: NDArray[np.float64]
     dual: FloatArray
     out_of_fold: FloatArray
+    diagonals: list[Diagonals]
 
     @classmethod
     def start(cls, training: TrainingSet, shares: NDArray[np.float64], allocate: Allocate) -> _Search:
@@ -122,6 +124,7 @@ class _Search:
             split=np.zeros(by_layer),
             dual=allocate((1, n_trials, n_voxels)),
             out_of_fold=out_of_fold,
+            diagonals=[],
         )
 
     def score_rest(self, number: int) -> None:
@@ -141,12 +144,14 @@ class _Search:
         training = self.training
         rows = np.arange(len(training.values))
         decomposition = training.decomposed(self._kernel(number), rows)
+        alphas: list[NDArray[np.float64]] = []
         for scores in training.cross_validated(decomposition, rows, training.folds):
             voxels = scores.voxels
             if number < len(training.layers):
                 self.cv_r[number, voxels], self.cv_r2[number, voxels] = scores.r, scores.r2
             better = np.flatnonzero(scores.r2 > self.r2[voxels])
             at = voxels.start + better
+            alphas.append(scores.alpha[better])
             self.choice[at], self.r2[at] = number, scores.r2[better]
             self.alpha[at], self.edge[at] = scores.alpha[better] * decomposition.scale, scores.edge[better]
             self.dual[0][:, at] = scores.dual[:, better]
@@ -157,6 +162,7 @@ class _Search:
             for some in batches(voxels.stop - voxels.start, _N_VOXELS_SPLIT):
                 if chosen[:, some].any():
                     self._add_split(number, decomposition, scores, some, chosen[:, some])
+        self.diagonals.append(Diagonals.of(decomposition, np.concatenate(alphas)))
 
     def selected(self) -> Selected:
         """The search's result."""
@@ -174,7 +180,15 @@ class _Search:
             cv_r=self.cv_r,
             cv_r2=self.cv_r2,
             out_of_fold=self.out_of_fold,
+            kernels=self._kernels(),
             variance_split=(self.split / np.where(total > 0, total, np.inf)).astype(np.float32),
+        )
+
+    def _kernels(self) -> tuple[Kernel, ...]:
+        """What each candidate adds to predictions: all of those of the voxels that chose it."""
+        return tuple(
+            Kernel(diagonals, self.dual[0], self.alpha, (self.choice == number).astype(np.float32))
+            for number, diagonals in enumerate(self.diagonals)
         )
 
     def _kernel(self, number: int) -> Tensor:

@@ -27,9 +27,9 @@ _INTENDED_USE = (
 )
 _LIMITS = (
     "Synthetic responses are predictions: no human was scanned for them, they have none of a measurement's "
-    "noise, and they hold at best for this participant and for pictures like the training stimuli. "
-    "Its scores are cross-validated inside the training set, where penalties were chosen by them: "
-    "they are no test scores."
+    "noise unless it was drawn, and they hold at best for this participant and for pictures like the "
+    "training stimuli. Its scores are cross-validated inside the training set, where penalties were chosen "
+    "by them: they are no test scores."
 )
 
 

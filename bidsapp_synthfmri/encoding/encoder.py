@@ -1,8 +1,8 @@
-"""The encoder: images in, responses out; what each voxel chose, a file of its own, and a model card."""
+"""The encoder: images in, responses or sampled trials out; a file of its own, and a model card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,14 @@ from PIL import Image
 from ..errors import InputMalformedError, UsageError
 from ..features.backbones import Backbone
 from ..features.extraction import ImageSource, extract
-from ..structures import Features, FloatArray, IntArray, Json, Space
+from ..features.squares import Square
+from ..structures import Features, FloatArray, Json, Space
+from ..synthesis.noise_model import CALIBRATED, NoiseModel
+from ..synthesis.series_model import SeriesModel
+from ..synthesis.trials import require_samplable, sample_trials
+from .choices import VoxelChoices
+from .parts import PARTS, Part
+from .posterior import Posterior
 from .readout import Readout
 from .weights import LayerWeights, layer_weights
 
@@ -24,33 +31,6 @@ if TYPE_CHECKING:
     from .fit import EncoderFit
 
 __all__ = ["Encoder", "LayerWeights", "VoxelChoices", "layer_weights"]
-
-
-@dataclass(frozen=True, eq=False)
-class VoxelChoices:
-    """What cross-validation chose for each voxel, and how well it then predicted.
-
-    Attributes
-    ----------
-    layers : names of the candidate layers
-    layer : (n_voxels,) position in ``layers`` of the layer with the largest weight
-    alpha : (n_voxels,) float64 ridge penalty of that layer, one of the grid's, for kernels scaled by
-        trace / n; not-a-number where no layer is used
-    cv_r, cv_r2 : (n_voxels,) of out-of-fold predictions of single trials of the training set, layers chosen
-        without them, penalties with them: no test scores
-    """
-
-    layers: tuple[str, ...]
-    layer: IntArray
-    alpha: NDArray[np.float64]
-    cv_r: FloatArray
-    cv_r2: FloatArray
-
-    @classmethod
-    def of_fit(cls, fit: EncoderFit) -> VoxelChoices:
-        """The choices of a fit."""
-        alpha = np.take_along_axis(fit.alpha, fit.best_layer[None], axis=0)[0]
-        return cls(fit.layers, fit.best_layer, alpha, fit.selected_r, fit.selected_r2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +45,9 @@ class Encoder:
     card : the model card: data, folds, backbone, preprocessing, software, seed
     backbone : the network, or None until it is first needed
     choices : per voxel penalty, layer and cross-validated score; None for an encoder put together by hand
+    noise : how real single trials vary; None where no stimulus was repeated, or the file is older
+    posterior : how sure the weights are; None unless it was asked for
+    series : how real BOLD series vary; None where the responses were not estimated from BOLD
     """
 
     weights: tuple[LayerWeights, ...]
@@ -73,11 +56,15 @@ class Encoder:
     card: Json
     backbone: Backbone | None = None
     choices: VoxelChoices | None = field(default=None)
+    noise: NoiseModel | None = None
+    posterior: Posterior | None = None
+    series: SeriesModel | None = None
 
     @classmethod
     def of_fit(cls, fit: EncoderFit, voxels: Space, card: Json, backbone: Backbone | None = None) -> Encoder:
         """The encoder of a fit; ``card`` as ``model_card`` makes it."""
-        return cls(fit.weights, fit.intercept, voxels, card, backbone, VoxelChoices.of_fit(fit))
+        choices = VoxelChoices.of_fit(fit)
+        return cls(fit.weights, fit.intercept, voxels, card, backbone, choices, posterior=fit.posterior)
 
     @classmethod
     def load(cls, path: Path | str, weights_file: Path | str | None = None, device: str = "cpu") -> Encoder:
@@ -145,11 +132,88 @@ class Encoder:
         batches = list(self.predict_batches(images, batch_size))
         return np.concatenate(batches) if batches else np.empty((0, len(self.voxels)), dtype=np.float32)
 
-    def predict_batches(self, images: Sequence[ImageSource], batch_size: int = 64) -> Iterator[FloatArray]:
-        """``predict``, a batch at a time: (<= batch_size, n_voxels)."""
+    def predict_batches(
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
+    ) -> Iterator[FloatArray]:
+        """``predict`` of any number of images, a batch at a time: (<= batch_size, n_voxels)."""
         backbone = self._checked(images, batch_size)
         for units in extract(backbone, images, batch_size):
             yield self._predict(dict(zip(backbone.layers, units, strict=True)), len(units[0]))
+
+    def predict_with_variance_batches(
+        self, images: Iterable[ImageSource | Square], batch_size: int = 64
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """``predict_batches``, with the posterior variance of each prediction.
+
+        Yields
+        ------
+        predictions and variances, (<= batch_size, n_voxels) each
+
+        Raises
+        ------
+        UsageError : as for ``predict``, and where the encoder was fitted without its uncertainty
+        """
+        backbone, posterior = self._checked(images, batch_size), self.require_posterior()
+        for units in extract(backbone, images, batch_size):
+            layers = dict(zip(backbone.layers, units, strict=True))
+            yield self._predict(layers, len(units[0])), posterior.variance(layers, backbone.device)
+
+    def uncertain_batches(
+        self, images: Sequence[ImageSource], batch_size: int, uncertainty: bool
+    ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """``predict_with_variance_batches``; without ``uncertainty`` None in place of the variance."""
+        if uncertainty:
+            yield from self.predict_with_variance_batches(images, batch_size)
+            return
+        for prediction in self.predict_batches(images, batch_size):
+            yield prediction, None
+
+    def sample(
+        self,
+        images: Sequence[ImageSource],
+        repeats: int,
+        rng: np.random.Generator,
+        *,
+        noise: str = CALIBRATED,
+        snr_scale: float = 1.0,
+        uncertainty: bool = False,
+        batch_size: int = 64,
+    ) -> FloatArray:
+        """Responses to presentations of images, each with noise of its own, as real single trials have.
+
+        Parameters
+        ----------
+        images, batch_size : as for ``predict``
+        repeats : presentations of every image
+        rng : a generator is spawned of it for each image, so that batches change nothing
+        noise, snr_scale : see ``synthesis.trials.sample_trials``
+        uncertainty : also draw what the encoder does not know of each image, once for its repeats
+
+        Returns
+        -------
+        (repeats, n_images, n_voxels) float32, in the unit of the responses it was fitted on
+
+        Raises
+        ------
+        UsageError : what cannot be sampled; noise or uncertainty that the encoder has no model of
+        InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+        """
+        require_samplable(self.noise, noise, repeats, snr_scale)
+        samples = np.empty((repeats, len(images), len(self.voxels)), dtype=np.float32)
+        rngs, done = rng.spawn(len(images)), 0
+        for prediction, variance in self.uncertain_batches(images, batch_size, uncertainty):
+            rows = slice(done, done + len(prediction))
+            samples[:, rows] = sample_trials(
+                prediction,
+                self.noise,
+                repeats,
+                rngs[rows],
+                kind=noise,
+                snr_scale=snr_scale,
+                variance=variance,
+            )
+            done = rows.stop
+        return samples
 
     def predict_features(self, features: Features) -> FloatArray:
         """(n_images, n_voxels) from features at hand; extra layers are ignored.
@@ -161,6 +225,17 @@ class Encoder:
         """
         units = {layer.name: layer.values for layer in features.layers}
         return self._predict(units, len(features.stimuli))
+
+    def variance_of_features(self, features: Features) -> FloatArray:
+        """(n_images, n_voxels) posterior variance of ``predict_features``.
+
+        Raises
+        ------
+        UsageError : the features lack a layer, or the encoder was fitted without its uncertainty
+        """
+        units = {layer.name: layer.values for layer in features.layers}
+        self._require_units(units)
+        return self.require_posterior().variance(units, self._device)
 
     @property
     def alpha(self) -> NDArray[np.float64]:
@@ -181,6 +256,12 @@ class Encoder:
     def cv_r2(self) -> FloatArray:
         """(n_voxels,) cross-validated R2 of each voxel, inside the training set."""
         return self._chosen.cv_r2
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The models that it carries beside its weights, by name."""
+        held: dict[str, Part | None] = {name: getattr(self, name) for name in PARTS}
+        return {name: part for name, part in held.items() if part is not None}
 
     def __repr__(self) -> str:
         network = self.card.get("backbone", {})
@@ -203,12 +284,33 @@ class Encoder:
             )
         return self.choices
 
+    def require_posterior(self) -> Posterior:
+        """How sure the weights are.
+
+        Raises
+        ------
+        UsageError : the encoder was fitted without it
+        """
+        if self.posterior is None:
+            raise UsageError(
+                "The encoder was fitted without its uncertainty",
+                "Fit it again with --uncertainty, or do without",
+            )
+        return self.posterior
+
+    @property
+    def _device(self) -> torch.device:
+        return torch.device("cpu") if self.backbone is None else self.backbone.device
+
     @cached_property
     def _readout(self) -> Readout:
-        device = torch.device("cpu") if self.backbone is None else self.backbone.device
-        return Readout.on(device, self.weights, self.intercept)
+        return Readout.on(self._device, self.weights, self.intercept)
 
     def _predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
+        self._require_units(units)
+        return self._readout.predict(units, n_images)
+
+    def _require_units(self, units: Mapping[str, FloatArray]) -> None:
         lacking = [layer.name for layer in self.weights if layer.name not in units]
         if lacking:
             raise UsageError(
@@ -222,9 +324,8 @@ class Encoder:
                     f"Layer {layer.name} has {found} units, the encoder's has {layer.n_units}",
                     "Extract features with the network and preprocessing that the encoder's card names",
                 )
-        return self._readout.predict(units, n_images)
 
-    def _checked(self, images: Sequence[ImageSource], batch_size: int) -> Backbone:
+    def _checked(self, images: Iterable[ImageSource | Square], batch_size: int) -> Backbone:
         """The network, once the request makes sense."""
         if self.backbone is None:
             raise UsageError("This encoder has no network at hand", "Use Encoder.load, or Encoder.on")

@@ -14,9 +14,12 @@ from .banded import N_DRAWS, candidate_shares, fit_banded
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .layerwise import fit_layerwise
+from .posterior import Posterior
+from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
-from .selection import BANDED, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
+from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
 from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
+from .unseen import unseen_sd
 
 N_VOXELS_BATCH = 4096
 
@@ -44,8 +47,11 @@ class EncoderFit:
     training_rows : (n_training,) rows of the features that were shown in training, ascending
     out_of_fold : (n_training, n_voxels) the predictions of those stimuli that ``selected_r2`` scores;
         penalties, unlike layers, were chosen by all folds
+    unseen_sd : (n_voxels,) standard deviation of predictions of stimuli that the fit did not see, each of
+        the training stimuli having been left out in turn
     grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
+    posterior : how sure the fit is; None unless it was asked for
     """
 
     weights: tuple[LayerWeights, ...]
@@ -62,8 +68,10 @@ class EncoderFit:
     variance_split: FloatArray | None
     training_rows: IntArray
     out_of_fold: FloatArray
+    unseen_sd: FloatArray
     grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
+    posterior: Posterior | None = None
 
     @property
     def n_alphas_at_edge(self) -> int:
@@ -88,6 +96,7 @@ def fit_encoder(
     allocate: Allocate = in_memory,
     rng: np.random.Generator | None = None,
     n_draws: int = N_DRAWS,
+    uncertainty: bool = False,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -108,6 +117,7 @@ def fit_encoder(
     allocate : makes the arrays that grow with layers or voxels, by their shape
     rng : draws the candidates of ``banded``, which needs it
     n_draws : how many, beside each layer alone and all equally
+    uncertainty : also yield the posterior variance, for one layer a voxel
 
     Raises
     ------
@@ -126,6 +136,8 @@ def fit_encoder(
         folds=folds,
         penalties=PenaltySearch(alphas, search, device, dtype, n_voxels_batch),
     )
+    if uncertainty and selection not in (VOXEL, ROI):
+        raise ValueError("the posterior variance is that of one layer a voxel")
     if selection == BANDED:
         if rng is None:
             raise ValueError("banded ridge draws candidates: give a generator")
@@ -151,8 +163,10 @@ def fit_encoder(
         variance_split=found.variance_split,
         training_rows=rows,
         out_of_fold=found.out_of_fold[first],
+        unseen_sd=unseen_sd(found.kernels, values, index),
         grid_edges=found.edges,
         alphas=alphas,
+        posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,
     )
 
 

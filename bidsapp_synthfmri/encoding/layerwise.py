@@ -21,6 +21,7 @@ from .selection import (
 )
 from .stacking import stacking_weights
 from .training import Allocate, BatchScores, TrainingSet, in_memory
+from .unseen import Diagonals, Kernel
 from .variance import stacked_variance
 
 
@@ -63,6 +64,8 @@ def fit_layerwise(
         for scores in training.cross_validated(decomposition, everything, training.folds):
             run.keep(layer, scores)
             _add_nested(run, layer, scores, turns, nested, means)
+        run.diagonals.append(Diagonals.of(decomposition, run.alpha[layer]))
+        run.scales.append(decomposition.scale)
         if progress is not None:
             progress(name)
     split = None
@@ -96,6 +99,8 @@ class _Run:
     dual: FloatArray
     out_of_fold: FloatArray
     predictions: FloatArray | None
+    diagonals: list[Diagonals]
+    scales: list[float]
 
     @classmethod
     def start(cls, training: TrainingSet, kind: str, members: BoolArray, allocate: Allocate) -> _Run:
@@ -113,6 +118,8 @@ class _Run:
             dual=allocate((kept, n_trials, n_voxels)),
             out_of_fold=allocate((n_trials, n_voxels)),
             predictions=allocate((n_layers, n_trials, n_voxels)) if kind == STACKING else None,
+            diagonals=[],
+            scales=[],
         )
 
     def keep(self, layer: int, scores: BatchScores) -> None:
@@ -148,8 +155,15 @@ class _Run:
             cv_r=self.cv_r,
             cv_r2=self.cv_r2,
             out_of_fold=self.out_of_fold,
+            kernels=self.kernels(weights),
             variance_split=split,
         )
+
+    def kernels(self, weights: FloatArray) -> tuple[Kernel, ...]:
+        """What each layer adds to predictions."""
+        duals = self.dual if len(self.dual) > 1 else [self.dual[0]] * len(weights)
+        penalties = self.alpha * np.array(self.scales)[:, None]
+        return tuple(map(Kernel, self.diagonals, duals, penalties, weights))
 
     def by_r2(self, r2: FloatArray) -> FloatArray:
         """(n_layers, n_voxels) one layer a voxel."""

@@ -16,6 +16,9 @@ from ..structures import FloatArray
 from .weights import LayerWeights, ScaledMatrix
 
 _WEIGHTS_A_BLOCK = 2**25
+# Up to so many weights are kept in single precision too: widening them anew for every batch would take
+# half as long as the products.
+_MOST_WIDENED = 2**28
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Readout:
 
     @classmethod
     def on(cls, device: torch.device, weights: Sequence[LayerWeights], intercept: FloatArray) -> Readout:
-        """The weights on ``device``, in the precision they are stored in."""
-        layers = tuple(_Layer.on(device, layer) for layer in weights)
+        """The weights on ``device``: in single precision, or as stored where that takes over 1 GB."""
+        n_weights = sum(layer.readout.values.size for layer in weights)
+        layers = tuple(_Layer.on(device, layer, n_weights <= _MOST_WIDENED) for layer in weights)
         return cls(_tensor(intercept).to(device), layers)
 
     def predict(self, units: Mapping[str, FloatArray], n_images: int) -> FloatArray:
@@ -57,11 +61,11 @@ class _Layer:
     mixing: _Scaled | None
 
     @classmethod
-    def on(cls, device: torch.device, weights: LayerWeights) -> _Layer:
+    def on(cls, device: torch.device, weights: LayerWeights, widened: bool) -> _Layer:
         return cls(
             name=weights.name,
             voxels=_tensor(weights.voxels).to(device),
-            readout=_Scaled.on(device, weights.readout),
+            readout=_Scaled.on(device, weights.readout, widened),
             mixing=None if weights.mixing is None else _Scaled.on(device, weights.mixing),
         )
 
@@ -81,8 +85,9 @@ class _Scaled:
     scale: Tensor
 
     @classmethod
-    def on(cls, device: torch.device, matrix: ScaledMatrix) -> _Scaled:
-        return cls(_tensor(matrix.values).to(device), _tensor(matrix.scale).to(device))
+    def on(cls, device: torch.device, matrix: ScaledMatrix, widened: bool = False) -> _Scaled:
+        values = _tensor(matrix.values).to(device)
+        return cls(values.float() if widened else values, _tensor(matrix.scale).to(device))
 
     def whole(self) -> Tensor:
         """(n_rows, n_columns) float32."""

@@ -30,6 +30,9 @@ class Resolvent(Protocol):
     def solve(self, projected: Tensor) -> Tensor:
         """What ``lift`` makes G Y, (n, v), the dual weights; of the same sums of squares."""
 
+    def diagonal(self) -> Tensor:
+        """(n,) of G."""
+
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
         """The lower triangle of G_ff (n_f, n_f) of each fold's rows f."""
 
@@ -132,6 +135,12 @@ class BandResolvent:
         """See ``Resolvent``: Q keeps lengths."""
         return self.factor.solve(projected)
 
+    def diagonal(self) -> Tensor:
+        """See ``Resolvent``."""
+        columns = range(0, self.basis.shape[1], _GRAM_PANEL)
+        panels = [self.factor.forward(self.basis[:, at : at + _GRAM_PANEL]) for at in columns]
+        return torch.cat([panel.square().sum(dim=0) for panel in panels])
+
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
         """See ``Resolvent``: with Z_f = L^-1 Q_f', G_ff = Z_f' Z_f."""
         for fold in folds:
@@ -206,6 +215,10 @@ class KernelResolvent:
     def solve(self, projected: Tensor) -> Tensor:
         """See ``Resolvent``."""
         return self.G @ projected
+
+    def diagonal(self) -> Tensor:
+        """See ``Resolvent``."""
+        return self.G.diagonal()
 
     def blocks(self, folds: Sequence[slice]) -> Iterator[Tensor]:
         """See ``Resolvent``."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..structures import ALL_VOXELS, BoolArray, FloatArray, IntArray, RoiSet
+
+if TYPE_CHECKING:
+    from .unseen import Kernel
 
 VOXEL, ROI, STACKING, BANDED = "voxel", "roi", "stacking", "banded"
 SENTENCES = {
@@ -55,6 +59,7 @@ class Selected:
     cv_r, cv_r2 : (n_layers, n_voxels) of each layer alone
     out_of_fold : (n_trials, n_voxels) by fits without the trial's fold and, in choosing layers, without its
         turn of the outer loop
+    kernels : what predictions are a weighted sum of: one a layer, or a candidate of ``banded``
     variance_split : (n_layers, n_voxels) what each layer adds to R2 of ``out_of_fold``; None for one layer a
         voxel
     """
@@ -67,6 +72,7 @@ class Selected:
     cv_r: FloatArray
     cv_r2: FloatArray
     out_of_fold: FloatArray
+    kernels: tuple[Kernel, ...]
     variance_split: FloatArray | None = None
 
 

@@ -17,6 +17,7 @@ from ..errors import InputMalformedError, InputMissingError, UsageError
 from ..structures import Json, Space, SurfaceSpace, VoxelSpace
 from .card import missing_keys
 from .encoder import Encoder, LayerWeights, VoxelChoices
+from .parts import assemble_parts, part_cards, part_tensors
 from .weights import PREDICTION_BOUND, ScaledMatrix
 
 FORMAT_VERSION = 2
@@ -39,7 +40,8 @@ def encoder_bytes(encoder: Encoder) -> bytes:
             tensors |= _matrix_tensors(f"{prefix}.mixing", layer.mixing)
     if encoder.choices is not None:
         tensors |= _choice_tensors(encoder.choices)
-    return save_tensors({name: np.ascontiguousarray(values) for name, values in tensors.items()})
+    tensors |= part_tensors(encoder.parts)
+    return save_tensors({name: np.asarray(values, order="C") for name, values in tensors.items()})
 
 
 def complete_card(encoder: Encoder, data: bytes) -> Json:
@@ -53,6 +55,7 @@ def complete_card(encoder: Encoder, data: bytes) -> Json:
         **_space_size(encoder.voxels),
         "space": encoder.voxels.space,
         "roi_names": list(encoder.voxels.roi_names),
+        "parts": part_cards(encoder.parts),
     }
 
 
@@ -77,7 +80,8 @@ def read_encoder(path: Path) -> Encoder:
     Raises
     ------
     InputMissingError : the file or its card is not there
-    InputMalformedError : not an encoder, another format version, or a hash that differs from the card's
+    InputMalformedError : not an encoder, another format version, a hash that differs from the card's, or a
+        part that this version does not know
     """
     card = _read_card(path)
     with path.open("rb") as stream:
@@ -175,6 +179,7 @@ def _assemble(tensors: dict[str, Any], card: Json) -> Encoder:
         voxels=_assemble_space(tensors, card),
         card=card,
         choices=_assemble_choices(tensors, card) if "alpha" in tensors else None,
+        **assemble_parts(tensors),
     )
 
 

@@ -78,7 +78,7 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
-class _Training:
+class TrainingLayer:
     """A layer's activations to the training images, about their mean over trials.
 
     Attributes
@@ -94,6 +94,7 @@ class _Training:
 
     @property
     def n_units(self) -> int:
+        """The layer's units."""
         return int(self.layer.values.shape[1])
 
     @property
@@ -155,7 +156,7 @@ def layer_weights(
     METHODS, "What an encoder stores"; the basis, its rank and why a bound on training images holds for
     new ones: ``basis``.
     """
-    training = _Training(layer, rows, shown)
+    training = TrainingLayer(layer, rows, shown)
     if len(voxels) >= min_voxels:
         weights, offset = _as_basis(training, dual, voxels, bound)
         if weights is not None and weights.change <= bound:
@@ -167,7 +168,7 @@ def layer_weights(
 
 
 def _whole(
-    training: _Training, dual: FloatArray, voxels: IntArray, dtype: DTypeLike
+    training: TrainingLayer, dual: FloatArray, voxels: IntArray, dtype: DTypeLike
 ) -> tuple[LayerWeights, FloatMatrix]:
     readout, mean, exact, stored = _rounded(training, dual, dtype)
     change = _change(exact, stored)
@@ -175,7 +176,7 @@ def _whole(
 
 
 def _as_basis(
-    training: _Training, dual: FloatArray, voxels: IntArray, bound: float
+    training: TrainingLayer, dual: FloatArray, voxels: IntArray, bound: float
 ) -> tuple[LayerWeights | None, FloatMatrix]:
     """The weights as basis times coefficients; None where that takes nearly the space of the whole."""
     kernel = training.kernel()
@@ -200,7 +201,7 @@ def _saves_space(parts: Truncation, n_units: int) -> bool:
 
 
 def _rounded(
-    training: _Training, dual: FloatArray, dtype: DTypeLike
+    training: TrainingLayer, dual: FloatArray, dtype: DTypeLike
 ) -> tuple[ScaledMatrix, FloatMatrix, FloatArray, FloatArray]:
     """X'c rounded, block by block of units.
 

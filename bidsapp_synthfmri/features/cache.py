@@ -20,6 +20,8 @@ from .backbones import Backbone
 from .entries import EntryWriter, map_values, publish, read_entry, unpublished
 from .eviction import evict, touch
 from .extraction import BATCH_SIZE, extract, n_units
+from .images import name_of
+from .stored import StoredPicture
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -140,20 +142,26 @@ class _Pictures:
         )
 
 
-def file_sha256(path: Path) -> str:
-    """Hash of a picture's file.
+def file_sha256(picture: Path | StoredPicture) -> str:
+    """Hash of a picture's file, or of its bytes inside another file.
 
     Raises
     ------
     InputMissingError, InputMalformedError : it is not there, or cannot be read
     """
     try:
-        with path.open("rb") as stream:
+        if isinstance(picture, StoredPicture):
+            return hashlib.sha256(bytes(picture.content())).hexdigest()
+        with picture.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise InputMissingError(f"The picture {path} is not there", "Check the folder of pictures") from error
+        raise InputMissingError(
+            f"The picture {name_of(picture)} is not there", "Check the folder of pictures"
+        ) from error
     except OSError as error:
-        raise InputMalformedError(f"{path} cannot be read ({error})", "Check what it is") from error
+        raise InputMalformedError(
+            f"{name_of(picture)} cannot be read ({error})", "Check what it is"
+        ) from error
 
 
 def _entry_name(backbone: Backbone, node: str, pictures: _Pictures) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from ..structures import FloatArray
 from .backbones import Backbone
-from .images import ImageSource, open_rgb
+from .images import ImageSource
 from .preprocessing import Preprocessing
+from .squares import Square, square
 
 __all__ = ["ImageSource", "extract", "n_units"]
 
@@ -22,14 +24,18 @@ _BATCHES_AHEAD = 2
 
 
 def extract(
-    backbone: Backbone, images: Sequence[ImageSource], batch_size: int = BATCH_SIZE, n_workers: int = 0
+    backbone: Backbone,
+    images: Iterable[ImageSource | Square],
+    batch_size: int = BATCH_SIZE,
+    n_workers: int = 0,
 ) -> Iterator[tuple[FloatArray, ...]]:
     """Features of pictures, in order.
 
     Parameters
     ----------
     backbone : network and layers
-    images : files, Pillow images or (height, width, 3) uint8 arrays
+    images : files, pictures inside files, Pillow images, (height, width, 3) uint8 arrays, or pictures made
+        square for this network; taken batch by batch, so that there may be any number of them
     batch_size : images a forward pass; the last batch may be smaller
     n_workers : threads that decode pictures while the network computes, at most two batches ahead;
         0 decodes in between
@@ -74,19 +80,19 @@ def n_units(backbone: Backbone) -> tuple[int, ...]:
 
 def _batches(
     preprocessing: Preprocessing,
-    images: Sequence[ImageSource],
+    images: Iterable[ImageSource | Square],
     batch_size: int,
     n_workers: int,
     pinned: bool,
 ) -> Iterator[Tensor]:
     """(n_images of the batch, 3, size, size) uint8 pixels, batch by batch, decoded in threads if any."""
 
-    batches = [images[first : first + batch_size] for first in range(0, len(images), batch_size)]
+    batches = _batched(images, batch_size)
 
-    def decode(image: ImageSource, place: Tensor) -> None:
-        place.copy_(preprocessing.square(open_rgb(image)))
+    def decode(image: ImageSource | Square, place: Tensor) -> None:
+        place.copy_(square(preprocessing, image).pixels)
 
-    def place_for(batch: Sequence[ImageSource]) -> Tensor:
+    def place_for(batch: Sequence[ImageSource | Square]) -> Tensor:
         shape = (len(batch), 3, preprocessing.size, preprocessing.size)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
 
@@ -110,6 +116,14 @@ def _batches(
             yield _decoded(*waiting.popleft())
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _batched(
+    images: Iterable[ImageSource | Square], batch_size: int
+) -> Iterator[Sequence[ImageSource | Square]]:
+    remaining = iter(images)
+    while batch := list(islice(remaining, batch_size)):
+        yield batch
 
 
 def _decoded(pixels: Tensor, decoding: Sequence[Future[None]]) -> Tensor:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from ..errors import InputMalformedError, InputMissingError
+from ..structures import StimulusSet
+from .stored import StoredPicture
 
-ImageSource = Path | str | Image.Image | NDArray[np.uint8]
+ImageSource = Path | str | StoredPicture | Image.Image | NDArray[np.uint8]
 
 # What Pillow's decoders raise on damaged files, beside OSError.
 _DECODING_ERRORS = (
@@ -27,6 +32,8 @@ _DECODING_ERRORS = (
     struct.error,
     zlib.error,
 )
+# Pillow knows more, and starts other programs for some (EPS), whatever a file's name says.
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")
 _REMEDY = "Replace it by a readable JPEG, PNG, BMP, TIFF, GIF or WebP picture"
 
 
@@ -37,29 +44,89 @@ def open_rgb(source: ImageSource) -> Image.Image:
 
     Parameters
     ----------
-    source : a file, a Pillow image, or a (height, width, 3) uint8 array
+    source : a file, a picture inside another file, a Pillow image, or a (height, width, 3) uint8 array
 
     Raises
     ------
     InputMissingError : there is no such file
     InputMalformedError : the file cannot be decoded or is too large to be, or the array is no picture
+
+    Notes
+    -----
+    A picture of more pixels than Pillow's ``MAX_IMAGE_PIXELS`` is refused unread, where Pillow itself would
+    only warn up to twice as many: a small file that unpacks to so much is an attack as likely as a picture.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _decode(source, "a picture passed in memory")
+    if isinstance(source, StoredPicture):
+        return _from_stored(source, _decode)
     path = Path(source)
+    return _opened(path, str(path), _decode)
+
+
+def verify(source: Path | StoredPicture) -> None:
+    """Check that a file is a picture of a size that is decoded, by its header and checksums alone.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : as ``open_rgb``, but for damage that only decoding finds
+    """
+
+    def checked(image: Image.Image, _name: str) -> Image.Image:
+        image.verify()
+        return image
+
+    if isinstance(source, StoredPicture):
+        _from_stored(source, checked)
+    else:
+        _opened(source, str(source), checked)
+
+
+def sources_of(images: StimulusSet) -> list[Path | StoredPicture]:
+    """The pictures of a set, in its order."""
+    return [Path(path) if isinstance(path, str) else path for path in images.table["path"]]
+
+
+def name_of(source: ImageSource) -> str:
+    """What messages call a picture."""
+    if isinstance(source, (np.ndarray, Image.Image)):
+        return "a picture passed in memory"
+    return source.name if isinstance(source, StoredPicture) else str(source)
+
+
+def _opened(file: Path | BinaryIO, name: str, use: Callable[[Image.Image, str], Image.Image]) -> Image.Image:
     try:
-        with Image.open(path) as image:
-            return _decode(image, str(path))
+        with Image.open(file, formats=_FORMATS) as image:
+            _require_decodable_size(image)
+            return use(image, name)
     except FileNotFoundError as error:
-        raise InputMissingError(f"The picture {path} is not there", "Check the folder of pictures") from error
+        raise InputMissingError(f"The picture {name} is not there", "Check the folder of pictures") from error
     except Image.DecompressionBombError as error:
         raise InputMalformedError(
-            f"{path} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels", "Scale it down"
+            f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels", "Scale it down"
         ) from error
     except _DECODING_ERRORS as error:
-        raise InputMalformedError(f"{path} cannot be opened as a picture ({error})", _REMEDY) from error
+        raise InputMalformedError(f"{name} cannot be opened as a picture ({error})", _REMEDY) from error
+
+
+def _require_decodable_size(image: Image.Image) -> None:
+    """Refuse what Pillow only warns of."""
+    if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
+
+
+def _from_stored(source: StoredPicture, use: Callable[[Image.Image, str], Image.Image]) -> Image.Image:
+    try:
+        content = source.content()
+    except FileNotFoundError as error:
+        raise InputMissingError(f"The picture {source.name} is not there", "Check the images") from error
+    except OSError as error:
+        raise InputMalformedError(f"{source.name} cannot be read ({error})", "Make its file again") from error
+    if isinstance(content, bytes):
+        return _opened(BytesIO(content), source.name, use)
+    return _from_array(content)
 
 
 def _from_array(pixels: NDArray[np.uint8]) -> Image.Image:

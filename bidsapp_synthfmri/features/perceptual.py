@@ -19,6 +19,7 @@ from PIL import Image
 from ..structures import BoolArray, FloatArray, IntArray
 from .cache import file_sha256
 from .images import open_rgb
+from .stored import StoredPicture
 
 MOST_BITS = 10
 LEAST_CORRELATION = 0.9
@@ -87,12 +88,12 @@ class Alike:
     correlation: float
 
 
-def picture_codes(paths: Sequence[Path], n_workers: int = 2) -> PictureCodes:
+def picture_codes(pictures: Sequence[Path | StoredPicture], n_workers: int = 2) -> PictureCodes:
     """Open pictures once, and keep what they are compared by.
 
     Parameters
     ----------
-    paths : the files
+    pictures : files, or pictures inside files
     n_workers : threads
 
     Raises
@@ -100,9 +101,9 @@ def picture_codes(paths: Sequence[Path], n_workers: int = 2) -> PictureCodes:
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
     with ThreadPoolExecutor(n_workers, thread_name_prefix="hash") as executor:
-        greys = list(executor.map(_grey, paths))
-        contents = tuple(executor.map(file_sha256, paths))
-    levels = np.array(greys, dtype=np.uint8).reshape(len(paths), _HASHED_SIZE, _HASHED_SIZE)
+        greys = list(executor.map(_grey, pictures))
+        contents = tuple(executor.map(file_sha256, pictures))
+    levels = np.array(greys, dtype=np.uint8).reshape(len(pictures), _HASHED_SIZE, _HASHED_SIZE)
     return PictureCodes(contents, _hashes(levels), _hashes(levels[:, :, ::-1]), _thumbnails(levels))
 
 
@@ -132,9 +133,9 @@ def alike_within(codes: PictureCodes) -> Iterator[Alike]:
     return (pair for pair in alike_pairs(codes, codes) if pair.first < pair.second)
 
 
-def _grey(path: Path) -> NDArray[np.uint8]:
+def _grey(picture: Path | StoredPicture) -> NDArray[np.uint8]:
     size = (_HASHED_SIZE, _HASHED_SIZE)
-    return np.asarray(open_rgb(path).convert("L").resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(open_rgb(picture).convert("L").resize(size, Image.Resampling.LANCZOS))
 
 
 def _hashes(levels: NDArray[np.uint8]) -> HashArray:

@@ -4,5 +4,16 @@ from .failure import failure_page
 from .group import group_page
 from .page import Figure, Page
 from .participant import participant_page
+from .sheet import LabelShare, Ranked, RankedImage, picture_sheet
 
-__all__ = ["Figure", "Page", "failure_page", "group_page", "participant_page"]
+__all__ = [
+    "Figure",
+    "LabelShare",
+    "Page",
+    "Ranked",
+    "RankedImage",
+    "failure_page",
+    "group_page",
+    "participant_page",
+    "picture_sheet",
+]

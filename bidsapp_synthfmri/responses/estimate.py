@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from ..structures import BoolArray, FloatArray, Responses, Space, Trials
 from .climb import climb
 from .estimators import ESTIMATORS
 from .hrf_choice import N_VOXELS_BATCH
+from .library import hrf_library
 from .outcome import Allocate, Estimate, finish, in_memory, kept_trials, nothing_chosen
 from .runs import EstimableRun, RunData, estimable, percent_series, require_any_usable
+from .series_noise import SeriesNoise, observed_runs
 
 _CPU = torch.device("cpu")
 
@@ -91,6 +94,7 @@ def estimate_responses(
     else:
         readable = list(runs) if iter(runs) is runs else runs  # a generator cannot be read again
         estimate = climb(readable, trials, estimator, tuning, device, allocate)
+        estimate = _with_series(estimate, readable, trials, device)
     return finish(estimate, trials, voxels)
 
 
@@ -106,12 +110,35 @@ def _run_by_run(
     usable = np.ones(n_voxels, dtype=bool)
     designs: list[EstimableRun] = []
     filled = 0
-    for run in runs:
+    noise = SeriesNoise(n_voxels, estimator, device=device)
+    observed = observed_runs(_n_runs(trials), n_voxels)
+    for number, run in enumerate(runs):
         block, good, here = estimate_run(run, estimator, device)
         require_any_usable(run.label, good)
         values[filled : filled + len(block)] = block
         filled += len(block)
         usable &= good
         designs.append(here)
+        if number in observed:
+            noise.add(run, here)
     kept_trials(tuple(designs), trials)
-    return Estimate(values[:filled], usable, tuple(designs), estimator, nothing_chosen(estimator))
+    choices = replace(nothing_chosen(estimator), series=noise.statistics())
+    return Estimate(values[:filled], usable, tuple(designs), estimator, choices)
+
+
+def _with_series(
+    estimate: Estimate, runs: Iterable[RunData], trials: Trials, device: torch.device
+) -> Estimate:
+    """The estimate and what some of the runs, read once more, are beside it."""
+    index = estimate.choices.hrf_index
+    n_voxels = estimate.values.shape[1]
+    noise = SeriesNoise(n_voxels, estimate.estimator, hrf_library(), index, device)
+    observed = observed_runs(_n_runs(trials), n_voxels)
+    for number, (run, here) in enumerate(zip(runs, estimate.runs, strict=True)):
+        if number in observed:
+            noise.add(run, here)
+    return replace(estimate, choices=replace(estimate.choices, series=noise.statistics()))
+
+
+def _n_runs(trials: Trials) -> int:
+    return int(trials.run_index.max(initial=0)) + 1

@@ -115,7 +115,9 @@ def _standardised(
 ) -> Responses:
     """Usable voxels that vary in every session, z-scored in place; the others counted."""
     _require_pairs(trials)
-    usable = usable & zscore_within(values, trials.session_index)
+    varying, spread = zscore_within(values, trials.session_index)
+    usable = usable & varying
+    described = replace(described, estimate_sd=spread)
     if not usable.any():
         raise InputMalformedError(
             f"None of the {len(usable)} voxels of the masks is usable in every run",
@@ -132,7 +134,7 @@ def _standardised(
     )
 
 
-def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> BoolArray:
+def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> tuple[BoolArray, FloatArray]:
     """Z-score values in place, per voxel within each group of rows.
 
     Parameters
@@ -142,10 +144,12 @@ def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> BoolArray:
 
     Returns
     -------
-    (n_voxels,) whether a voxel varies in every group
+    (n_voxels,) whether a voxel varies in every group; (n_voxels,) SD within group before, pooled over groups
     """
     varying = np.ones(values.shape[1], dtype=bool)
     rows_of = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    freedom = sum(len(rows) - 1 for rows in rows_of)
+    squares = np.zeros(values.shape[1])
     step = max(_BATCH_VALUES // max(len(values), 1), 1)
     for start in range(0, values.shape[1], step):
         columns = slice(start, start + step)
@@ -157,7 +161,8 @@ def zscore_within(values: FloatArray, groups: NDArray[np.int64]) -> BoolArray:
                 good, (block - block.mean(axis=0)) / np.where(good, spread, 1), 0
             )
             varying[columns] &= good
-    return varying
+            squares[columns] += (len(rows) - 1) * spread**2
+    return varying, np.sqrt(squares / max(freedom, 1)).astype(np.float32)
 
 
 def _described(estimate: Estimate, trials: Trials, kept: BoolArray) -> Estimation:

@@ -1,6 +1,8 @@
-"""The steps of both levels, in order."""
+"""The steps of both levels, of synthesis and of ranking, in order."""
 
 from .levels import run_level
-from .synthesise import synthesise_folder
+from .rank import rank
+from .synthesise import synthesise
+from .synthetic_bold import synthesise_bold
 
-__all__ = ["run_level", "synthesise_folder"]
+__all__ = ["rank", "run_level", "synthesise", "synthesise_bold"]

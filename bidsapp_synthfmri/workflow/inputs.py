@@ -13,10 +13,11 @@ import pandas as pd
 from ..config import RunConfig
 from ..dataset.bold import n_volumes, read_bold_and_pool
 from ..dataset.confounds import ConfoundTable, read_all_confounds
+from ..dataset.image_sets import read_image_set
 from ..dataset.index import index_participant
 from ..dataset.precomputed import read_precomputed
 from ..dataset.rois import read_pool, read_voxel_space
-from ..dataset.stimuli import read_image_folder, resolve_stimuli
+from ..dataset.stimuli import resolve_stimuli
 from ..dataset.structures import ParticipantEvents, ParticipantFiles, Precomputed, RunEvents, RunFiles
 from ..dataset.trials import read_trials
 from ..errors import InputMalformedError
@@ -133,7 +134,7 @@ def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:
         trials=read.trials,
         skipped_rows=read.skipped_rows,
         stimuli=resolve_stimuli(read.trials, config.stimuli_folder),
-        extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
+        extra=tuple(read_image_set(name, path) for name, path in config.images),
         voxels=read_voxel_space(files, config.rois),
         nuisance=_read_nuisance(config, shown, read.trials),
     )
@@ -147,7 +148,7 @@ def _read_precomputed(config: RunConfig, path: Path, participant: str) -> Partic
         trials=trials,
         skipped_rows=read.events.skipped_rows,
         stimuli=resolve_stimuli(trials, config.stimuli_folder),
-        extra=tuple(read_image_folder(name, folder) for name, folder in config.images),
+        extra=tuple(read_image_set(name, path) for name, path in config.images),
         voxels=read.responses.voxels,
         precomputed=read.responses,
     )

@@ -17,6 +17,7 @@ from ..evaluation.comparison import Comparison
 from ..evaluation.sharing import time_shared
 from ..features.cache import file_sha256
 from ..features.imagenet import imagenet_evidence
+from ..features.images import sources_of
 from ..features.perceptual import (
     LEAST_CORRELATION,
     MOST_BITS,
@@ -58,7 +59,7 @@ class Leakage:
 def without_pictures(images: StimulusSet, pictures: Iterable[str]) -> StimulusSet:
     """The set without images that equal one of ``pictures`` byte by byte, whatever their names."""
     tested = {file_sha256(Path(picture)) for picture in pictures}
-    kept = [file_sha256(Path(path)) not in tested for path in images.table["path"]]
+    kept = [file_sha256(picture) not in tested for picture in sources_of(images)]
     return StimulusSet(images.name, images.table[kept].reset_index(drop=True))
 
 
@@ -171,7 +172,7 @@ def _extra_pairs(
     is_test = (stimuli["split"] == _TEST).to_numpy()
     tested, test = codes.take(np.flatnonzero(is_test)), list(stimuli["stimulus"][is_test])
     for images in extra:
-        others = picture_codes([Path(path) for path in images.table["path"]])
+        others = picture_codes(sources_of(images))
         for pair in alike_pairs(tested, others):
             yield _record(pair, test, images.stimuli, images.name)
 

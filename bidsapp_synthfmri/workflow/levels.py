@@ -25,6 +25,7 @@ from ..errors import (
     SynthfmriError,
 )
 from ..reports import failure_page
+from ..synthesis_config import ImageConfig
 from .console import LOGGER, logging_to
 from .group import run_group
 from .participant import run_participant
@@ -63,7 +64,7 @@ def run_level(config: RunConfig) -> int:
         return _run_participants(config, log)
 
 
-def open_log(config: RunConfig) -> RunLog:
+def open_log(config: RunConfig | ImageConfig) -> RunLog:
     """The run's record in OUTPUT_DIR.
 
     Raises

@@ -38,13 +38,15 @@ def fit_bytes(
     units: Sequence[int],
     selection: str = VOXEL,
     available: int | None = None,
+    uncertainty: bool = False,
 ) -> int:
     """Memory that fitting an encoder takes beside the responses, roughly.
 
     Every layer's kernel in float32, arrays like the responses, one kernel's decomposition in float64 or, from
     a thousand voxels on, its eigenvectors, a batch's arrays in float64, and weights in half precision: with
     one layer a voxel those of voxels spread evenly over the layers, jointly those of every layer for every
-    voxel.
+    voxel. With ``uncertainty`` the training images' directions in every layer come on top, at most one a
+    trial, and once more as the file.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ def fit_bytes(
     units : of each layer
     selection : ``voxel``, ``roi``, ``stacking`` or ``banded``
     available : bytes of memory; arrays that would take over a quarter of it go to a file and are not counted
+    uncertainty : whether the posterior is stored
     """
     n_layers, responses = len(units), 4 * n_trials * n_voxels
     arrays = [4 * n_layers * n_trials**2, responses]
@@ -63,7 +66,8 @@ def fit_bytes(
     weights = 2 * n_voxels * sum(units)
     if selection not in (STACKING, BANDED):
         weights //= max(n_layers, 1)
-    return kept + decomposition + batch + weights
+    posterior = 2 * 2 * n_trials * sum(units) if uncertainty else 0
+    return kept + decomposition + batch + weights + posterior
 
 
 def require_memory(needed: int, available: int | None, what: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ..config import RunConfig
 from ..dataset.structures import ParticipantEvents
@@ -24,9 +24,16 @@ from ..encoding import (
     model_card,
 )
 from ..encoding.split import HeldOut
+from ..evaluation.reliability import Reliability
 from ..features.backbones import Backbone
+from ..features.images import sources_of
+from ..features.preprocessing import Preprocessing
+from ..features.squares import readable, squares_ahead
 from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..synthesis.noise_fit import Spread, fit_noise_model
+from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
+from .images import BATCHES_AHEAD
 from .memory import available_bytes
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
@@ -76,11 +83,40 @@ def fit_model(
         search=config.penalty_search,
         allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
         rng=generator(config, files.participant, "candidates"),
+        uncertainty=config.uncertainty,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
-    encoder = Encoder.of_fit(fit, responses.voxels, card, backbone)
+    encoder = replace(
+        Encoder.of_fit(fit, responses.voxels, card, backbone),
+        series=SeriesModel.of_estimation(responses.estimation),
+    )
     synthetic = _own_stimuli(encoder, fit, responses, features)
     return FittedModel(encoder, fit, folds, synthetic)
+
+
+def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
+    """The model, its encoder knowing how real trials vary; as it is where nothing repeats.
+
+    Parameters
+    ----------
+    responses : all trials, of the encoder's voxels
+    known : their reliability; None where nothing repeats
+    """
+    if known is None:
+        return model
+    noise = fit_noise_model(
+        responses.values,
+        responses.trials.stimulus_index,
+        known.signal_sd,
+        known.noise_sd,
+        Spread(
+            model.fit.out_of_fold.mean(axis=0, dtype=np.float64),
+            model.fit.unseen_sd,
+            None if model.fit.posterior is None else model.fit.posterior.typical_variance,
+        ),
+    )
+    LOGGER.info("%s", noise.summary)
+    return replace(model, encoder=replace(model.encoder, noise=noise))
 
 
 def selection_of(config: RunConfig) -> str:
@@ -89,10 +125,21 @@ def selection_of(config: RunConfig) -> str:
 
 
 def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
-    """Responses to an extra image set, streamed through the network."""
-    paths = [Path(path) for path in images.table["path"]]
+    """Responses to an extra image set, decoded ahead of the network.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+    """
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(encoder.predict(paths, _BATCH), table, encoder.voxels)
+    squares = squares_ahead(
+        Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
+        sources_of(images),
+        torch.get_num_threads(),
+        BATCHES_AHEAD * _BATCH,
+    )
+    values = np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
+    return Synthetic(values, table, encoder.voxels)
 
 
 def _own_stimuli(

@@ -30,7 +30,7 @@ from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import available_bytes, fit_bytes, require_memory
-from .model import FittedModel, fit_model, selection_of, synthesise_set
+from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -93,6 +93,8 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     # First, because hardly anything of it is kept: nothing of the trained model waits in memory meanwhile.
     control = _control(config, inputs, responses, held_out, backbone, watch)
     model = _fit(config, inputs, responses, held_out, backbone, watch)
+    with watch.step("modelling the noise of single trials"):
+        model = with_noise(model, responses, measured.of_kept)
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
@@ -190,9 +192,9 @@ def _control(
     """What the same network predicts with random weights; None unless it is asked for."""
     if not config.untrained_control:
         return None
-    network = untrained(config, backbone)
+    network, plain = untrained(config, backbone), replace(config, uncertainty=False)
     return Control.of(
-        _fit(config, inputs, responses, held_out, network, watch, "untrained "), network, backbone
+        _fit(plain, inputs, responses, held_out, network, watch, "untrained "), network, backbone
     )
 
 
@@ -208,7 +210,9 @@ def _read(
     _report_inputs(participant, inputs, held_out)
     available = available_bytes()
     n_training = int((~held_out.is_test).sum())
-    needed = fit_bytes(n_training, len(inputs.voxels), units, selection_of(config), available)
+    needed = fit_bytes(
+        n_training, len(inputs.voxels), units, selection_of(config), available, config.uncertainty
+    )
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked
 

@@ -154,7 +154,7 @@ def test_version_and_help():
     for command in (run, main):
         assert __version__ in CliRunner().invoke(command, ["--version"]).output
         assert "--version" in CliRunner().invoke(command, ["--help"]).output
-    assert set(main.commands) == {"run", "demo", "simulate", "synthesize"}
+    assert set(main.commands) == {"run", "demo", "simulate", "synthesize", "rank"}
 
 
 def test_the_demo_does_not_replace_what_it_did_not_make(tmp_path):

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bidsapp_synthfmri.dataset.stimuli import read_image_folder, resolve_stimuli
+from bidsapp_synthfmri.dataset.image_sets import read_image_set
+from bidsapp_synthfmri.dataset.stimuli import resolve_stimuli
 from bidsapp_synthfmri.errors import ContentAbsentError, InputMalformedError, InputMissingError
 from bidsapp_synthfmri.structures import Trials
 
@@ -142,38 +143,38 @@ class TestImageFolder:
         (folder / "a.jpg").unlink()
         (folder / "b.png").unlink()
         (folder / "notes.txt").write_text("no image")
-        found = read_image_folder("more", folder)
+        found = read_image_set("more", folder)
         assert found.name == "more"
         assert found.stimuli == ("indoor/c.JPEG", "outdoor/far/d.webp")
         assert list(found.table["label"]) == ["indoor", "outdoor"]
 
     def test_an_image_beside_the_categories_has_none(self, folder):
-        assert list(read_image_folder("more", folder).table["label"]) == ["n/a", "n/a", "indoor"]
+        assert list(read_image_set("more", folder).table["label"]) == ["n/a", "n/a", "indoor"]
 
     def test_a_folder_without_subfolders_has_no_labels(self, folder):
         (folder / "indoor" / "c.JPEG").unlink()
-        assert "label" not in read_image_folder("more", folder).table
+        assert "label" not in read_image_set("more", folder).table
 
     def test_hidden_files_are_left_out(self, folder):
         for name in (".hidden.png", ".git/x.png"):
             (folder / name).parent.mkdir(exist_ok=True)
             Image.new("RGB", (4, 4)).save(folder / name)
-        assert len(read_image_folder("more", folder)) == 3
+        assert len(read_image_set("more", folder)) == 3
 
     def test_an_empty_folder(self, tmp_path):
-        with pytest.raises(InputMissingError, match=r"holds no image .*--images more=DIR"):
-            read_image_folder("more", tmp_path)
+        with pytest.raises(InputMissingError, match=r"holds no image"):
+            read_image_set("more", tmp_path)
 
     def test_no_such_folder(self, tmp_path):
-        with pytest.raises(InputMissingError, match=r"no folder .*--images more=DIR"):
-            read_image_folder("more", tmp_path / "none")
+        with pytest.raises(InputMissingError, match=r"There is no .*none"):
+            read_image_set("more", tmp_path / "none")
 
     def test_what_is_no_image_is_named(self, folder):
         (folder / "b.png").write_text("text")
         with pytest.raises(InputMalformedError, match=r"b.png"):
-            read_image_folder("more", folder)
+            read_image_set("more", folder)
 
     def test_absent_content(self, folder, annexed):
         annexed.unlink()
         with pytest.raises(ContentAbsentError, match=r"a.jpg"):
-            read_image_folder("more", folder)
+            read_image_set("more", folder)

@@ -104,9 +104,12 @@ def test_a_session_of_one_trial_is_refused_by_name():
 def test_a_voxel_that_does_not_vary_in_a_session_is_marked():
     values = np.random.default_rng(4).standard_normal((6, 3)).astype(np.float32)
     values[3:, 1] = 2
-    varying = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
+    halves = values[:3].astype(float), values[3:].astype(float)
+    pooled = np.sqrt((halves[0].var(axis=0, ddof=1) + halves[1].var(axis=0, ddof=1)) / 2)
+    varying, spread = zscore_within(values, np.array([0, 0, 0, 1, 1, 1]))
     assert varying.tolist() == [True, False, True]
     assert (values[3:, 1] == 0).all()
+    np.testing.assert_allclose(spread, pooled, rtol=1e-6)
 
 
 def test_precomputed_responses_are_scored_within_session_under_the_same_rule():

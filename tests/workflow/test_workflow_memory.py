@@ -44,6 +44,12 @@ def test_joint_layers_take_more_and_what_goes_to_a_file_takes_nothing():
     assert short == sizes[2] - 4 * 4 * 2000**2 - 2 * 4 * response - response
 
 
+def test_the_posterior_takes_its_directions_twice():
+    units = (9216, 4096)
+    plain, uncertain = (fit_bytes(2000, 1000, units, uncertainty=kept) for kept in (False, True))
+    assert uncertain - plain == 2 * 2 * 2000 * sum(units)
+
+
 def test_refusal_gives_both_numbers():
     require_memory(10, None, "it")
     require_memory(10, 11, "it")
