@@ -17,6 +17,7 @@ from .selection import (
     Selected,
     best_layer_by_region,
     best_layer_by_voxel,
+    comparable,
     grid_edge,
 )
 from .stacking import stacking_weights
@@ -126,7 +127,8 @@ class _Run:
         """Keep what one layer says of a batch."""
         voxels = scores.voxels
         if self.kind == VOXEL:
-            better = np.flatnonzero(scores.r2 > self.cv_r2[:, voxels].max(axis=0))
+            best = comparable(self.cv_r2[:, voxels]).max(axis=0)
+            better = np.flatnonzero(comparable(scores.r2) > best)
             self.dual[0][:, voxels.start + better] = scores.dual[:, better]
         else:
             self.dual[layer, :, voxels] = scores.dual

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .unseen import Kernel
 
 VOXEL, ROI, STACKING, BANDED = "voxel", "roi", "stacking", "banded"
+_DIGITS = 5
 SENTENCES = {
     VOXEL: "one layer a voxel, the one with the highest cross-validated R2 inside the training set",
     ROI: "one layer a region, the one with the highest cross-validated R2 inside the training set, averaged"
@@ -92,7 +93,16 @@ def regions(rois: Sequence[RoiSet], n_voxels: int) -> BoolArray:
 
 def best_layer_by_voxel(r2: FloatArray) -> FloatArray:
     """(n_layers, n_voxels) 1 at the layer with the highest R2, the first of equals, 0 elsewhere."""
-    return _one_hot(r2.argmax(axis=0), len(r2))
+    return _one_hot(comparable(r2).argmax(axis=0), len(r2))
+
+
+def comparable(r2: FloatArray) -> FloatArray:
+    """R2 as layers are compared by it, to five digits.
+
+    Where nothing predicts a voxel, every layer's largest penalty gives all but the mean response, and
+    float32 rounding would choose between them.
+    """
+    return np.round(r2, _DIGITS)
 
 
 def best_layer_by_region(r2: FloatArray, members: BoolArray) -> FloatArray:

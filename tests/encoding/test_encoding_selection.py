@@ -26,6 +26,11 @@ def test_a_voxel_takes_the_layer_that_predicts_it_best():
     assert best_layer_by_voxel(R2).sum(axis=0).tolist() == [1] * 5
 
 
+def test_rounding_does_not_choose_a_layer():
+    r2 = np.array([[-0.0345525, 0.2], [-0.0345524, 0.2001]], dtype=np.float32)
+    assert best_layer_by_voxel(r2).argmax(axis=0).tolist() == [0, 1]
+
+
 def test_a_region_takes_one_layer_and_the_voxels_outside_are_a_region():
     members = regions([roi("V1", [0, 1]), roi("LOC", [2, 3]), roi("all", [0, 1, 2, 3, 4])], 5)
     assert members.tolist() == [
