@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputMalformedError
 
-# A labelling's weights differ from another's by rounding alone below this.
+# Weights differ from 1 by rounding alone below this.
 _SAME = 1e-6
 
 
@@ -131,7 +131,7 @@ class Cell:
 
     def weighted(self, weight: Tensor) -> Spectrum:
         """Spectrum of the rows times the root of ``weight`` (n,), about their weighted mean."""
-        if bool((weight - 1).abs().max() < _SAME):
+        if all_equal(weight):
             return self.spectrum
         return decompose(self.responses, self.scale, weight)
 
@@ -153,6 +153,11 @@ class Cell:
         dealt = torch.empty_like(label)
         dealt[torch.argsort(label, stable=True)] = torch.arange(n_groups, device=index.device)
         return (dealt % min(n_folds, n_groups))[index]
+
+
+def all_equal(weights: Tensor) -> bool:
+    """Whether all weights are 1."""
+    return bool((weights - 1).abs().max() < _SAME)
 
 
 def make_cell(

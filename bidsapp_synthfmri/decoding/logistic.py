@@ -24,8 +24,8 @@ _RISES = 2
 # Logits (n, problems, C) of the problems solved together; about eight arrays of that size live at once.
 _LOGITS_AT_ONCE = 1 << 22
 # Loss above its minimum, in nats, at which folds and final fits stop.
-_FOLD_TOLERANCE = {torch.float32: 1e-8, torch.float64: 1e-10}
-_FINAL_TOLERANCE = {torch.float32: 1e-12, torch.float64: 1e-20}
+_FOLD_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-10}
+_FINAL_TOLERANCE = {torch.float32: 1e-10, torch.float64: 1e-20}
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,13 @@ class Logistic:
         parameters = rows.new_zeros((rows.shape[1], n_labellings * n_folds, cell.n_classes))
         shape = (n_labellings, len(grid))
         losses = torch.full(shape, torch.nan, dtype=torch.float64, device=rows.device)
-        best, rises = parameters.reshape(-1, n_labellings, n_folds, cell.n_classes).mean(dim=2), 0
+        best, rises, before = parameters[:, ::n_folds], 0, None
         for number in reversed(range(len(grid))):
             alpha = rows.new_full((parameters.shape[1],), grid[number])
             problems = Problems(rows, one_hot, fold_weight, alpha)
-            parameters, logits = minimise(problems, parameters, _FOLD_TOLERANCE[rows.dtype])
+            start = parameters if before is None else 2 * parameters - before  # on along the path
+            before = parameters if number < len(grid) - 1 else None
+            parameters, logits = minimise(problems, start, _FOLD_TOLERANCE[rows.dtype])
             folded = parameters.reshape(-1, n_labellings, n_folds, cell.n_classes)
             losses[:, number] = _left_out_loss(cell, some, logits, folded, folds, weight)
             improved = losses[:, number] <= losses.nan_to_num(torch.inf).min(dim=1).values

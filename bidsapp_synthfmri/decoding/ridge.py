@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cells import Cell, Spectrum
+from .cells import Cell, Spectrum, all_equal
 from .linear import LinearDecoders, in_responses_unit, join_labellings
 
 ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.geomspace(1e-4, 1e4, 17))
@@ -40,7 +40,7 @@ class Ridge:
     def fit(self, cell: Cell) -> LinearDecoders:
         """See ``classifiers.Classifier``."""
         weights = cell.class_weights(self.balanced)
-        shared = cell.weighted(weights[0]) is cell.spectrum
+        shared = all_equal(weights)
         size = len(cell) * len(self.alphas) * cell.n_classes
         at_once = max(1, _RESIDUALS_AT_ONCE // size) if shared else 1
         parts = [

@@ -10,6 +10,10 @@ from torch import Tensor
 _HISTORY = 10
 _MAX_ITERATIONS = 500
 _MAX_HALVINGS = 30
+# Steps after which the first matrix is brought up to date.
+_CURVATURE_EVERY = 5
+# Of the largest there is: where all is separated the Hessian vanishes.
+_LEAST_CURVATURE = 0.01
 _ARMIJO = 1e-4
 # Converged problems are taken out of the batch once so large a share of it is left.
 _SHARE_LEFT = 0.7
@@ -52,12 +56,15 @@ class Problems:
         data = (self.rows.T @ error.flatten(1)).reshape(parameters.shape)
         return data.add_(self.penalised(parameters))
 
-    def curvature(self) -> Tensor:
-        """(d, K, 1) diagonal of the Hessian at equal probabilities and equal weights."""
-        lengths = self.rows.square().sum(dim=0)[:, None]  # (d, 1)
-        data = lengths * self.weight.mean(dim=0) / self.one_hot.shape[2]
-        data[:-1] += self.alpha
-        return data[:, :, None]
+    def curvature(self, logits: Tensor) -> Tensor:
+        """(d, K, C) diagonal of the Hessian, its data's part at least a hundredth of its largest."""
+        probability = torch.softmax(logits, dim=2)
+        weight = (probability * (1 - probability)).mul_(self.weight[:, :, None])
+        data = (self.rows.square().T @ weight.flatten(1)).reshape(-1, *logits.shape[1:])
+        largest = 0.25 * (self.rows.square().T @ self.weight)[:, :, None]
+        data = torch.maximum(data, _LEAST_CURVATURE * largest)
+        data[:-1] += self.alpha[:, None]
+        return data
 
     def partition(self, logits: Tensor) -> Tensor:
         """(K,) float64 weighed sum of the log partition functions."""
@@ -75,18 +82,20 @@ def minimise(problems: Problems, start: Tensor, tolerance: float) -> tuple[Tenso
     Parameters
     ----------
     start : (d, K, C)
-    tolerance : nats; a problem is done when its gradient, by the curvature at equal probabilities,
-        promises a loss lower by less than about this
+    tolerance : nats; a problem is done when its gradient, by the curvature's diagonal, promises a loss lower
+        by less than about this
 
     Notes
     -----
-    L-BFGS (Liu & Nocedal 1989), its first matrix the diagonal ``curvature``, which in the responses' own
-    basis is nearly the Hessian. A line search moves the logits, so it costs no product with the rows.
+    L-BFGS (Liu & Nocedal 1989), its first matrix the inverse of the diagonal ``curvature``, which in the
+    responses' own basis is nearly the Hessian. A line search moves the logits, so it costs no product with the rows.
     """
-    solved, ends = start.clone(), problems.logits(start)
+    state = _State.at(problems, start, problems.logits(start))
+    solved, ends = state.parameters.clone(), state.logits.clone()
     active = torch.arange(start.shape[1], device=start.device)
-    state = _State.at(problems, start, ends)
-    for _ in range(_MAX_ITERATIONS):
+    for number in range(_MAX_ITERATIONS):
+        if number and number % _CURVATURE_EVERY == 0:
+            state.curvature = state.problems.curvature(state.logits)
         left = state.decrement() > tolerance
         n_left = int(left.sum())
         if n_left <= _SHARE_LEFT * len(left):
@@ -115,7 +124,7 @@ class _State:
     @classmethod
     def at(cls, problems: Problems, parameters: Tensor, logits: Tensor) -> _State:
         gradient = problems.gradient(parameters, logits)
-        return cls(problems, parameters, logits, gradient, problems.curvature(), [], [])
+        return cls(problems, parameters, logits, gradient, problems.curvature(logits), [], [])
 
     def take(self, which: Tensor) -> _State:
         return _State(
