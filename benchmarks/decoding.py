@@ -266,7 +266,7 @@ def main() -> None:
         partial(ours, cells, arguments.device), peer=partial(peer, cells), device=arguments.device
     )
     compared: dict[str, Any] = {
-        "compared": "share of test trials given the same class at the same hyperparameter, real training sets",
+        "compared": "share of test trials of one class at the same hyperparameter, real training sets",
         **agreement(cells, result.ours),
     }
     if arguments.all:

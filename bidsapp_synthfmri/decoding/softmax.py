@@ -88,7 +88,8 @@ def minimise(problems: Problems, start: Tensor, tolerance: float) -> tuple[Tenso
     Notes
     -----
     L-BFGS (Liu & Nocedal 1989), its first matrix the inverse of the diagonal ``curvature``, which in the
-    responses' own basis is nearly the Hessian. A line search moves the logits, so it costs no product with the rows.
+    responses' own basis is nearly the Hessian. A line search moves the logits, so it costs no product with
+    the rows.
     """
     state = _State.at(problems, start, problems.logits(start))
     solved, ends = state.parameters.clone(), state.logits.clone()
