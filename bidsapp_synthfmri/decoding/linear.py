@@ -43,14 +43,19 @@ class LinearDecoders:
 
     def decision_function(self, responses: Tensor) -> Tensor:
         """(n_labellings, n_trials, n_classes) decision values of responses (n_trials, n_voxels)."""
-        n_labellings, n_voxels, n_classes = self.coef.shape
-        flat = self.coef.permute(1, 0, 2).reshape(n_voxels, -1)
-        values = (responses.to(flat) @ flat).reshape(len(responses), n_labellings, n_classes)
-        return values.permute(1, 0, 2) + self.intercept[:, None]
+        return self._products(responses) + self.intercept[:, None]
 
     def predict(self, responses: Tensor) -> Tensor:
         """(n_labellings, n_trials) class of the highest decision value."""
-        return self.decision_function(responses).argmax(dim=2)
+        # Less what all classes share, beside which their differences may be next to nothing.
+        apart = self.intercept - self.intercept.mean(dim=1, keepdim=True)
+        return (self._products(responses) + apart[:, None]).argmax(dim=2)
+
+    def _products(self, responses: Tensor) -> Tensor:
+        n_labellings, n_voxels, n_classes = self.coef.shape
+        flat = self.coef.permute(1, 0, 2).reshape(n_voxels, -1)
+        values = (responses.to(flat) @ flat).reshape(len(responses), n_labellings, n_classes)
+        return values.permute(1, 0, 2)
 
 
 def join_labellings(parts: Sequence[LinearDecoders]) -> LinearDecoders:

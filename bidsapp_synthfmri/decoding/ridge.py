@@ -55,7 +55,8 @@ def _fit(cell: Cell, weight: Tensor, one_hot: Tensor, alphas: tuple[float, ...])
     n_labellings, n, n_classes = one_hot.shape
     target = 2 * one_hot - 1
     spectrum, root = cell.weighted(weight[0]), weight[0].sqrt()
-    target_mean = (weight[:, None] @ target)[:, 0] / n  # (L, C)
+    # In float64: under a large penalty classes differ by less than this sum's rounding.
+    target_mean = (weight[:, None].double() @ target.double())[:, 0].div_(n).to(target)  # (L, C)
     y = root[:, None] * (target - target_mean[:, None])
     y = y.permute(1, 0, 2).reshape(n, -1)  # (n, L * C)
     uy = spectrum.u.T @ y  # (rank, L * C)
