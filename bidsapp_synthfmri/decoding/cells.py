@@ -55,6 +55,8 @@ class Cell:
     groups : (n,) int64, what is left out together when hyperparameters are chosen (the stimulus)
     noise_sd : (n_voxels,) noise of a real trial about a noiseless one, where ``responses`` are noiseless
         and the classifier is meant for real trials; None where they are trials
+    noiseless : (n,) which rows are noiseless, where ``noise_sd`` is given for some of them only, as in
+        a training set mixed of real and synthetic responses; None means all
 
     Raises
     ------
@@ -66,6 +68,7 @@ class Cell:
     n_classes: int
     groups: Tensor
     noise_sd: Tensor | None = None
+    noiseless: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:
@@ -118,6 +121,14 @@ class Cell:
         return torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.responses.dtype)
 
     @cached_property
+    def expects_noise(self) -> Tensor:
+        """(n,) 1 for rows to which trials would add noise of 1 in every scaled voxel, else 0."""
+        ones = torch.ones_like(self.responses[:, 0])
+        if self.noise_sd is None:
+            return 0 * ones
+        return ones if self.noiseless is None else self.noiseless.to(ones)
+
+    @cached_property
     def spectrum(self) -> Spectrum:
         """Of the unweighted rows: the same for every labelling."""
         return decompose(self.responses, self.scale, torch.ones_like(self.responses[:, 0]))
@@ -165,6 +176,7 @@ def make_cell(
     labels: NDArray[Any] | Sequence[int],
     groups: Sequence[Any] | NDArray[Any] | None = None,
     noise_sd: NDArray[np.floating[Any]] | None = None,
+    noiseless: NDArray[np.bool_] | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
 ) -> Cell:
@@ -176,6 +188,7 @@ def make_cell(
     labels : (n,) or (n_labellings, n) classes as numbers from 0
     groups : (n,) what is left out together; None means each row alone
     noise_sd : (n_voxels,)
+    noiseless : (n,)
     device, dtype : where and in what to compute; float32 or float64, None keeps the responses' own
     """
     if not isinstance(responses, Tensor):
@@ -186,7 +199,9 @@ def make_cell(
     own = np.arange(len(values)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     noise = None if noise_sd is None else torch.as_tensor(noise_sd).to(device, values.dtype)
     n_classes = int(numbers.max()) + 1 if numbers.numel() else 0
-    return Cell(values, numbers, n_classes, torch.as_tensor(own.reshape(-1)).to(device), noise)
+    groups_here = torch.as_tensor(own.reshape(-1)).to(device)
+    mask = None if noiseless is None else torch.as_tensor(noiseless).to(device)
+    return Cell(values, numbers, n_classes, groups_here, noise, mask)
 
 
 def decompose(responses: Tensor, scale: Tensor, weight: Tensor) -> Spectrum:

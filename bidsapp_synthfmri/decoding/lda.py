@@ -128,7 +128,7 @@ class Scatter:
     means : (L, rank, C) M
     counts : (L, C) n_c
     n_voxels : voxels, those without variance among them
-    noise : variance added to every voxel: 1 for noiseless responses, else 0
+    noise : variance added to every voxel: the share of rows that are noiseless
     """
 
     rows: Tensor
@@ -146,7 +146,7 @@ class Scatter:
         flat = cell.one_hot[some].permute(1, 0, 2).reshape(len(cell), -1)  # (n, L * C)
         sums = (rows.T @ flat).reshape(rows.shape[1], -1, cell.n_classes).permute(1, 0, 2)
         counts = cell.counts[some]
-        noise = float(cell.noise_sd is not None)
+        noise = float(cell.expects_noise.mean())
         return cls(rows, spectrum.lam, sums / counts[:, None], counts, cell.responses.shape[1], noise)
 
     @property
@@ -208,9 +208,8 @@ def _losses(
             shape = logits.shape[:3]
             flat = (logits + log_prior[:, None, None]).flatten(1, 2)  # (L, n_f, C)
             true = group.labels[:, :, None].expand(shape).flatten(1)
-            noisy = model.weights if scatter.noise else None
             counted = weight[:, group.rows.flatten()] * defined[:, :, None].expand(shape).flatten(1)
-            loss = log_losses(flat, true, noisy)
+            loss = log_losses(flat, true, model.weights, cell.expects_noise[group.rows.flatten()])
             total += torch.where(counted > 0, counted * loss, 0).sum(dim=1, dtype=torch.float64)
             known += counted.sum(dim=1, dtype=torch.float64)
         losses.append(total / known)

@@ -72,31 +72,31 @@ def in_responses_unit(cell: Cell, spectrum: Spectrum, weights: Tensor) -> Tensor
     return torch.matmul(spectrum.v, weights) / cell.scale[:, None]
 
 
-def log_losses(logits: Tensor, labels: Tensor, noisy_weights: Tensor | None = None) -> Tensor:
-    """(n_labellings, n) minus the log posterior of the true class.
+def log_losses(logits: Tensor, labels: Tensor, weights: Tensor, noise: Tensor) -> Tensor:
+    """(n_labellings, n) minus the log posterior of the true class, expected of trials.
 
     Parameters
     ----------
     logits : (n_labellings, n, n_classes)
     labels : (n_labellings, n)
-    noisy_weights : (n_labellings, rank, n_classes) of the classifier, in any orthonormal basis of scaled
-        voxels; given, the loss is that expected of trials with noise of unit sd in every scaled voxel
+    weights : (n_labellings, rank, n_classes) of the classifier, in any orthonormal basis of scaled voxels
+    noise : (n,) 1 for rows to which trials add noise of unit sd in every scaled voxel, 0 for trials
 
     Notes
     -----
     Such noise moves the logits by a Gaussian of covariance ``weights' weights``. The mean is over
     antithetic draws that are the same at every call, so that penalties are compared on the same noise.
     """
-    if noisy_weights is None:
+    if not bool(noise.any()):
         return _log_losses(logits, labels)
-    lam, vectors = torch.linalg.eigh((noisy_weights.mT @ noisy_weights).double())
+    lam, vectors = torch.linalg.eigh((weights.mT @ weights).double())
     root = (vectors * lam.clamp(min=0).sqrt()[:, None, :]).to(logits.dtype)  # (L, C, C)
     generator = torch.Generator().manual_seed(_NOISE_SEED)
     total = torch.zeros_like(logits[..., 0])
     for _ in range(_NOISE_PAIRS):
         draw = torch.randn(logits.shape[1:], generator=generator, dtype=torch.float64).to(logits)
-        noise = draw @ root.mT  # (L, n, C)
-        total += _log_losses(logits + noise, labels) + _log_losses(logits - noise, labels)
+        moved = (noise[:, None] * draw) @ root.mT  # (L, n, C)
+        total += _log_losses(logits + moved, labels) + _log_losses(logits - moved, labels)
     return total / (2 * _NOISE_PAIRS)
 
 

@@ -139,7 +139,6 @@ def _left_out_loss(
         rows = torch.nonzero(folds == fold).flatten()
         own = by_fold[rows, :, fold].permute(1, 0, 2)  # (L, n_f, C)
         labels = cell.labels[some][:, rows]
-        noisy = None if cell.noise_sd is None else folded[:-1, :, fold].permute(1, 0, 2)
-        loss = log_losses(own, labels, noisy)
+        loss = log_losses(own, labels, folded[:-1, :, fold].permute(1, 0, 2), cell.expects_noise[rows])
         total += (weight[:, rows] * loss).sum(dim=1, dtype=torch.float64)
     return total

@@ -62,8 +62,9 @@ def _fit(cell: Cell, weight: Tensor, one_hot: Tensor, alphas: tuple[float, ...])
     uy = spectrum.u.T @ y  # (rank, L * C)
     penalties = [alpha * n for alpha in alphas]
     errors = _left_out_errors(spectrum, y, uy, penalties, cell.stacked_groups)  # (n_alphas, L * C)
-    if cell.noise_sd is not None:
-        errors += torch.stack(
+    share = float(weight[0] @ cell.expects_noise) / n  # of the weight, to which noise adds |b|^2
+    if share:
+        errors += share * torch.stack(
             [_shrunk(spectrum, uy, penalty).double().square().sum(dim=0) for penalty in penalties]
         )
     errors = errors.reshape(len(alphas), n_labellings, n_classes).sum(dim=2).T  # (L, n_alphas)
