@@ -16,6 +16,8 @@ from ..errors import InputMalformedError
 
 # Weights differ from 1 by rounding alone below this.
 _SAME = 1e-6
+# A constant's sd is this many units of its last place at most.
+_ROUNDING = 8
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,16 @@ class Cell:
 
     @cached_property
     def scale(self) -> Tensor:
-        """(n_voxels,) what each voxel is divided by: ``noise_sd``, else its sd; 1 where that is 0."""
-        sd = self.responses.std(dim=0, correction=0) if self.noise_sd is None else self.noise_sd
-        return torch.where(sd > 0, sd, torch.ones_like(sd)).to(self.responses.dtype)
+        """(n_voxels,) what each voxel is divided by: ``noise_sd``, 1 where that is 0; else its sd.
+
+        A voxel whose sd is rounding is divided by infinity, so that it gets no weight.
+        """
+        if self.noise_sd is not None:
+            noise_sd = self.noise_sd.to(self.responses)
+            return torch.where(noise_sd > 0, noise_sd, 1)
+        sd = self.responses.std(dim=0, correction=0)
+        rounding = _ROUNDING * torch.finfo(sd.dtype).eps * self.responses.abs().amax(dim=0)
+        return torch.where(sd > rounding, sd, torch.inf)
 
     @cached_property
     def expects_noise(self) -> Tensor:
@@ -212,6 +221,10 @@ def decompose(responses: Tensor, scale: Tensor, weight: Tensor) -> Spectrum:
     responses : (n, n_voxels)
     scale : (n_voxels,) what the voxels are divided by
     weight : (n,) of each row, with mean 1
+
+    Raises
+    ------
+    InputMalformedError : no voxel varies
     """
     mean = weight @ responses / len(weight)
     root = weight.sqrt()
@@ -220,6 +233,10 @@ def decompose(responses: Tensor, scale: Tensor, weight: Tensor) -> Spectrum:
     lam, vectors = torch.linalg.eigh(x.T @ x if p < n else x @ x.T)
     floor = torch.finfo(x.dtype)
     kept = lam > max(n, p) ** 0.5 * floor.eps * max(float(lam[-1]), floor.tiny)
+    if not bool(kept.any()):
+        raise InputMalformedError(
+            "No voxel's training responses vary", "Leave the region out, or check its responses"
+        )
     vectors = vectors[:, kept]
     other = (x if p < n else x.T) @ vectors
     lam = other.square().sum(dim=0)  # of x itself, so that the vectors have length 1 in float32 too

@@ -106,3 +106,9 @@ def test_expecting_noise_decodes_real_trials_better_from_synthetic_ones(
         gains.append(right[0] - right[1])
     # 0.68 against 0.36 over twelve seeds; 288 trials have a standard error of 0.04 in a difference.
     assert np.mean(gains) > 0.15
+
+
+def test_responses_that_do_not_vary_are_refused() -> None:
+    for make in CLASSIFIERS.values():
+        with pytest.raises(InputMalformedError, match="vary"):
+            make().fit(make_cell(np.full((12, 3), 0.1), np.arange(12) % 2))
