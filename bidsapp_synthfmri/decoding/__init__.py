@@ -2,7 +2,7 @@
 
 from .classifiers import RidgeClassifier, fit
 from .experiments import Decoded, decode
-from .identification_tables import Candidates, Identified, ShownTrials, identify
+from .identification_tables import Candidates, Identified, ShownTrials, identify, of_source
 from .label_sets import Gap, LabelSet
 from .label_sets_coco import CocoAnnotations, coco_annotations, without_outlines
 from .label_sets_registry import SCHEMES, LabelInputs, label_set
@@ -34,6 +34,7 @@ __all__ = [
     "join",
     "label_set",
     "label_stimuli",
+    "of_source",
     "pool",
     "score",
     "usable_classes",

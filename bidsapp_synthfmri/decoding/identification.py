@@ -83,7 +83,7 @@ def rank_candidates(
     Notes
     -----
     Products are float32 in blocks of candidates; what they cannot tell apart is compared in float64, so
-    ranks are those of float64 arithmetic. Beyond the inputs and one copy of ``real``, memory is a few
+    ranks are those of float64 arithmetic. Beyond the inputs and one copy of ``real``, memory is about ten
     blocks of 32 MB.
     """
     sides = both_sides(real, synthetic, seen, scaling, reference, device)

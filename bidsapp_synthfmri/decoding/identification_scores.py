@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
+from scipy.special import betaln
 
 from ..evaluation.statistics import bootstrap_weights, percentile_interval, permutation_p
 from ..structures import IntArray
@@ -40,12 +40,35 @@ def expected_top_k(better: Float64Array, tied: Float64Array, n_all: int, n: int,
     among n - 1 is hypergeometric, and the image is among the best k if fewer than k are. Ties are broken
     at random: the image takes each place among its tied candidates equally often.
     """
-    reach = hypergeom.cdf(k - 1, n_all - 1, np.arange(n_all), n - 1)  # (n_all,) by number of better ones
+    reach = _reach(n_all, n, k)  # (n_all,) by number of better candidates
     total = np.concatenate([[0.0], np.cumsum(reach)])
     first = np.nan_to_num(better).astype(np.int64)
     last = first + np.nan_to_num(tied).astype(np.int64) + 1
     expected = np.where(last == first + 1, reach[first], (total[last] - total[first]) / (last - first))
     return np.where(np.isnan(better), np.nan, expected)
+
+
+def _reach(n_all: int, n: int, k: int) -> Float64Array:
+    """(n_all,) probability that fewer than k of b better candidates are among n - 1 drawn, for every b.
+
+    The hypergeometric distribution's own sum over fewer than k, for all b at once: scipy's takes 400
+    times as long for 10,000 candidates.
+    """
+    better, others, drawn = np.arange(n_all), n_all - 1, n - 1
+    if drawn == others:
+        return (better < k).astype(np.float64)
+    among = np.arange(k)[:, None]  # (k, 1) better ones among those drawn
+    log_p = _log_choose(better, among) + _log_choose(others - better, drawn - among)
+    reach: Float64Array = np.exp(log_p - _log_choose(others, drawn)).sum(axis=0).clip(max=1.0)
+    return reach
+
+
+def _log_choose(n: IntArray | int, k: IntArray | int) -> Float64Array:
+    """Logarithm of the binomial coefficient; minus infinity where there is no such choice."""
+    n, k = np.broadcast_arrays(n, k)
+    possible = (k >= 0) & (k <= n)
+    k = np.where(possible, k, 0)
+    return np.where(possible, -np.log1p(n) - betaln(k + 1, n - k + 1), -np.inf)
 
 
 def curve_sizes(n_all: int) -> tuple[int, ...]:

@@ -57,6 +57,23 @@ class Candidates:
             )
 
 
+def of_source(
+    trials: ShownTrials, candidates: Candidates, source_of: Mapping[str, str | None], source: str
+) -> tuple[ShownTrials, Candidates]:
+    """Trials and candidates of one image source, so that the source cannot tell the candidates apart.
+
+    Parameters
+    ----------
+    source_of : image source of every image; images that it lacks are of none
+    """
+    rows = [row for row, image in enumerate(trials.stimuli) if source_of.get(image) == source]
+    kept = [row for row, image in enumerate(candidates.images) if source_of.get(image) == source]
+    return (
+        ShownTrials(trials.values[rows], tuple(trials.stimuli[row] for row in rows)),
+        Candidates(candidates.values[kept], tuple(candidates.images[row] for row in kept)),
+    )
+
+
 @dataclass(frozen=True)
 class Identified:
     """Scores and what was left out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,8 +118,3 @@ def without_outlines(parsed: dict[str, Any]) -> dict[str, Any]:
 
 def _item(number: int) -> str:
     return f"{number:012d}"
-
-
-def known_numbers(numbers: Iterable[int | None]) -> list[int]:
-    """The numbers that there are."""
-    return [number for number in numbers if number is not None]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputMissingError, UsageError
 from .label_sets import LabelSet, Reading, assemble
-from .label_sets_coco import SUPERCATEGORIES, CocoAnnotations, known_numbers
+from .label_sets_coco import SUPERCATEGORIES, CocoAnnotations
 from .label_sets_names import (
     COCO,
     IMAGENET,
@@ -164,7 +164,7 @@ def _coco(read: Callable[[CocoAnnotations, Sequence[int]], list[Reading]]) -> La
                 "Give instances_train2014.json with --coco-annotations",
             )
         numbers = [coco_number(stimulus) for stimulus in stimuli]
-        found = iter(read(inputs.coco, known_numbers(numbers)))
+        found = iter(read(inputs.coco, [number for number in numbers if number is not None]))
         return [None if number is None else next(found) for number in numbers]
 
     return label

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kstest
+from scipy.stats import hypergeom, kstest
 
 from bidsapp_synthfmri.decoding.identification import Ranks, rank_candidates
 from bidsapp_synthfmri.decoding.identification_null import CrossRanks, rank_test_images
@@ -23,6 +23,7 @@ from bidsapp_synthfmri.decoding.identification_tables import (
     Identified,
     ShownTrials,
     identify,
+    of_source,
 )
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import FloatArray, RoiSet
@@ -52,6 +53,15 @@ def test_all_candidates_give_the_plain_accuracy_and_ten_thousand_stay_exact() ->
     # of two candidates the seen one is first unless the other is one of the better ones
     pair = expected_top_k(better, zeros, 10000, 2, 1)
     np.testing.assert_allclose(pair[:5], 1 - better[:5] / 9999, rtol=1e-11)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (10, 5), (100, 1), (2000, 5), (9999, 5)])
+def test_ten_thousand_candidates_follow_the_hypergeometric_distribution(n: int, k: int) -> None:
+    better = np.unique(np.geomspace(1, 9999, 60).astype(int)) * 1.0
+    found = expected_top_k(better, np.zeros(len(better)), 10000, n, k)
+    expected = hypergeom.cdf(k - 1, 9999, better.astype(int), n - 1)
+    # coefficients are up to e^6900, and their logarithms good to 6900 x 1e-16
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
 
 
 def test_the_curve_ends_at_all_candidates() -> None:
@@ -185,6 +195,22 @@ def test_the_source_alone_beats_chance_and_exchange_within_sources_says_so() -> 
     across, within = (_row(one, "percentile_rank", pattern="single_trial") for one in (free, bound))
     assert across["value"] == within["value"] > 0.6
     assert across["p"] < 0.05 < within["p"]
+
+
+def test_candidates_of_one_source_leave_nothing_to_the_source() -> None:
+    tested, candidates, rois, source_of = _participant(3, noise=0.0, sources=2.0)
+    trials, chosen = of_source(tested, candidates, source_of, "s1")
+    assert set(trials.stimuli) == {"image001", "image004", "image007", "image010", "image013"}
+    assert len(chosen.images) == 67
+    assert {source_of[image] for image in chosen.images} == {"s1"}
+    row = chosen.images.index("image004")
+    np.testing.assert_array_equal(chosen.values[row], candidates.values[4])
+    wrong = ShownTrials(np.roll(trials.values, 3, axis=0), trials.stimuli)  # the next image's responses
+    found = identify(wrong, chosen, rois[1:], np.random.default_rng(5), who="sub-1", draws=200)
+    # one of five wrong images may be like the right one; the source alone put the image above 2 of 3
+    assert abs(_row(found, "percentile_rank", 67, pattern="single_trial")["value"] - 0.5) < 0.3
+    nothing, none = of_source(tested, candidates, {}, "s1")
+    assert (nothing.stimuli, none.images) == ((), ())
 
 
 def test_what_is_left_out_is_said() -> None:
