@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputMalformedError
 from ..structures import FloatArray, IntArray
 from .identification_patterns import Float64Array, Patterns, Scaling, both_sides, slices
 
@@ -86,6 +87,11 @@ def rank_candidates(
     ranks are those of float64 arithmetic. Beyond the inputs and one copy of ``real``, memory is about ten
     blocks of 32 MB.
     """
+    if len(seen) != len(real):
+        raise InputMalformedError(
+            f"There are {len(real)} real responses and {len(seen)} seen images",
+            "Give one seen image a response",
+        )
     sides = both_sides(real, synthetic, seen, scaling, reference, device)
     place = sides.trials.values.device
     better, tied, n_flat = _count(sides.trials, sides.candidates, torch.as_tensor(seen, device=place))

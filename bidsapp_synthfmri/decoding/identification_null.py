@@ -50,8 +50,7 @@ def rank_test_images(
     -----
     Holds a float32 correlation for every trial and candidate: 18 MB for 451 trials and 10,000 candidates.
     """
-    anyone = np.resize(images, len(real)) if len(images) else np.empty(0, dtype=np.int64)
-    sides = both_sides(real, synthetic, anyone, scaling, reference, device)
+    sides = both_sides(real, synthetic, images, scaling, reference, device)
     scores = _correlations(sides.trials, sides.candidates)
     columns = torch.as_tensor(images, device=scores.device)
     parts = [

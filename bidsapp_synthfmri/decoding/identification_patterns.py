@@ -90,13 +90,19 @@ class Sides:
 def both_sides(
     real: FloatArray,
     synthetic: FloatArray,
-    seen: IntArray,
+    images: IntArray,
     scaling: Scaling,
     reference: FloatArray | None,
     device: torch.device | None,
 ) -> Sides:
-    """Real and synthetic patterns, scaled; arguments and errors as ``rank_candidates`` has them."""
-    _require_fitting(real, synthetic, seen, reference)
+    """Real and synthetic patterns, scaled.
+
+    Parameters
+    ----------
+    images : rows of ``synthetic`` that are test images, in any number
+    real, synthetic, scaling, reference, device : as ``rank_candidates`` has them; errors too
+    """
+    _require_fitting(real, synthetic, images, reference)
     own = real if reference is None else reference
     kept = (
         _varying_voxels(own, synthetic) if scaling == "standardised" else np.ones(real.shape[1], dtype=bool)
@@ -129,20 +135,19 @@ def _varying_voxels(real: FloatArray, synthetic: FloatArray) -> NDArray[np.bool_
 
 
 def _require_fitting(
-    real: FloatArray, synthetic: FloatArray, seen: IntArray, reference: FloatArray | None
+    real: FloatArray, synthetic: FloatArray, images: IntArray, reference: FloatArray | None
 ) -> None:
-    widths = {part.shape[1] for part in (real, synthetic, reference) if part is not None}
-    if len(widths) > 1 or len(real) != len(seen):
+    widths = [part.shape[1] for part in (real, synthetic, reference) if part is not None]
+    if len(set(widths)) > 1:
         raise InputMalformedError(
-            f"Real responses {real.shape}, synthetic ones {synthetic.shape} and {len(seen)} seen images do"
-            " not fit",
-            "Give all of one region's voxels, and one seen image a trial",
+            f"Real and synthetic responses have different numbers of voxels: {', '.join(map(str, widths))}",
+            "Give the same voxels of one region on both sides",
         )
     if real.shape[1] < LEAST_VOXELS:
         raise _too_few(real.shape[1])
-    if len(seen) and not 0 <= seen.min() <= seen.max() < len(synthetic):
+    if len(images) and not 0 <= images.min() <= images.max() < len(synthetic):
         raise InputMalformedError(
-            f"A seen image is not among the {len(synthetic)} candidates",
+            f"A test image is not among the {len(synthetic)} candidates",
             "Add the synthetic responses to the test images to the candidates",
         )
     for part, what in (

@@ -95,7 +95,9 @@ def _sentences(what: str, left_out: Sequence[tuple[str, str]], n_classes: int) -
     said = []
     for reason, labels in classes.items():
         more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-        have = "class has" if len(labels) == 1 else "classes have"
+        have = "has" if len(labels) == 1 else "have"
         named = ", ".join(labels[:_NAMED])
-        said.append(f"{what}: {len(labels)} of {n_classes} {have} {reason}, so left out ({named}{more}).")
+        said.append(
+            f"{what}: {len(labels)} of {n_classes} classes {have} {reason}, so left out ({named}{more})."
+        )
     return said

@@ -171,9 +171,12 @@ def test_images_are_exchanged_within_their_stratum_only() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda real, synthetic, seen: (real[:, :-1], synthetic, seen), "do not fit"),
-        (lambda real, synthetic, seen: (real[:-1], synthetic, seen), "do not fit"),
-        (lambda real, synthetic, seen: (real, synthetic, seen + 300), "not among the 300 candidates"),
+        (
+            lambda real, synthetic, seen: (real[:, :-1], synthetic, seen),
+            "different numbers of voxels: 49, 50",
+        ),
+        (lambda real, synthetic, seen: (real[:-1], synthetic, seen), "39 real responses and 40 seen"),
+        (lambda real, synthetic, seen: (real, synthetic, seen + 300), "image is not among the 300"),
         (lambda real, synthetic, seen: (real[:, :2], synthetic[:, :2], seen), "2 voxels"),
         (lambda real, synthetic, seen: (real * np.inf, synthetic, seen), "real responses are not finite"),
         (lambda real, synthetic, seen: (real, synthetic * np.nan, seen), "synthetic responses are not"),

@@ -25,7 +25,7 @@ def test_every_rule_has_its_sentence() -> None:
         "fish": "no test image",
         "tool": "fewer training images than the 8 folds",
     }
-    assert "sub-1: 1 of 7 class has no test image, so left out (fish)." in found.sentences
+    assert "sub-1: 1 of 7 classes has no test image, so left out (fish)." in found.sentences
     assert len(found.sentences) == 5
 
 
