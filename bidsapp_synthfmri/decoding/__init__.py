@@ -1,22 +1,42 @@
-"""Category decoding: labels, a ridge classifier, and experiments that compare training sets."""
+"""Decoding: labels, classifiers, experiments that compare training sets, identification of the image."""
 
 from .classifiers import RidgeClassifier, fit
 from .experiments import Decoded, decode
+from .identification_tables import Candidates, Identified, ShownTrials, identify, of_source
+from .label_sets import Gap, LabelSet
+from .label_sets_coco import CocoAnnotations, coco_annotations, without_outlines
+from .label_sets_registry import SCHEMES, LabelInputs, label_set
+from .label_sets_usable import UsableClasses, usable_classes
 from .labels import Labels, label_stimuli
 from .scores import Scores, join, pool, score
 from .training_sets import LabelledResponses, ParticipantData
 
 __all__ = [
+    "SCHEMES",
+    "Candidates",
+    "CocoAnnotations",
     "Decoded",
+    "Gap",
+    "Identified",
+    "LabelInputs",
+    "LabelSet",
     "LabelledResponses",
     "Labels",
     "ParticipantData",
     "RidgeClassifier",
     "Scores",
+    "ShownTrials",
+    "UsableClasses",
+    "coco_annotations",
     "decode",
     "fit",
+    "identify",
     "join",
+    "label_set",
     "label_stimuli",
+    "of_source",
     "pool",
     "score",
+    "usable_classes",
+    "without_outlines",
 ]
