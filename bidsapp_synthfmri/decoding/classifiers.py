@@ -1,10 +1,10 @@
-"""Ridge classifier whose penalty is chosen by exact leave-group-out from one eigendecomposition."""
+"""Classifiers by name, fitted on many cells; and the ridge classifier of one training set."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,9 +12,48 @@ from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
 from ..structures import IntArray
+from .cells import Cell, make_cell
+from .lda import LDA
+from .linear import LinearDecoders
+from .logistic import Logistic
+from .ridge import ALPHAS, Ridge
 
 Real = NDArray[np.floating[Any]]
-ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.geomspace(1e-4, 1e4, 17))
+
+__all__ = ["ALPHAS", "CLASSIFIERS", "Classifier", "RidgeClassifier", "fit", "fit_many"]
+
+
+class Classifier(Protocol):
+    """What fits one decoder a labelling, its hyperparameter chosen inside the cell's rows."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, cell: Cell) -> LinearDecoders:
+        """Decoders of the cell's labellings, in the unit of its responses."""
+
+
+CLASSIFIERS: dict[str, Callable[[], Classifier]] = {"ridge": Ridge, "lda": LDA, "logistic": Logistic}
+
+
+def fit_many(cells: Iterable[Cell], classifiers: Sequence[Classifier]) -> Iterator[dict[str, LinearDecoders]]:
+    """Every classifier on every cell, cell by cell.
+
+    Parameters
+    ----------
+    cells : taken one at a time, so that they may be made on the way
+    classifiers : of distinct names
+
+    Yields
+    ------
+    for each cell, the decoders under each classifier's name
+
+    Notes
+    -----
+    A cell's one decomposition serves every classifier, penalty, fold and labelling.
+    """
+    for cell in cells:
+        yield {classifier.name: classifier.fit(cell) for classifier in classifiers}
 
 
 @dataclass(frozen=True)
@@ -49,26 +88,12 @@ class RidgeClassifier:
 
     def predict_index(self, responses: Real) -> IntArray:
         """(n_trials,) position in ``classes`` of the highest score."""
-        return np.asarray(self.decision_function(responses).argmax(axis=1), dtype=np.int64)
+        apart = self.intercept - self.intercept.mean()  # under a large penalty classes differ little
+        return np.asarray((responses @ self.coef + apart).argmax(axis=1), dtype=np.int64)
 
     def predict(self, responses: Real) -> NDArray[np.object_]:
         """(n_trials,) class of the highest score."""
         return np.asarray(self.classes, dtype=object)[self.predict_index(responses)]
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    """Thin SVD of the weighted, centred training matrix, U diag(sqrt(lam)) V', and the intercept's axis."""
-
-    u: Real
-    lam: Real
-    v: Real
-    ones: Real
-
-    @property
-    def full_rank(self) -> bool:
-        """Whether u spans all that is orthogonal to the intercept."""
-        return len(self.lam) >= len(self.ones) - 1
 
 
 def fit(
@@ -110,120 +135,16 @@ def fit(
     on the input is a ridge penalty), and that sum is what alpha minimises. Chosen by the noiseless
     error alone, alpha is too small for real trials, which are then decoded worse.
     """
-    classes, index = _encode(responses, labels)
-    weight = _class_weights(index, len(classes)) if balanced else np.ones(len(index))
-    weight = weight.astype(responses.dtype)
-    scale = _positive(responses.std(axis=0) if noise_sd is None else np.asarray(noise_sd, responses.dtype))
-    target = np.where(index[:, None] == np.arange(len(classes)), 1, -1).astype(responses.dtype)
-    mean, target_mean = weight @ responses / len(index), weight @ target / len(index)
-    root = np.sqrt(weight)
-    spectrum = _decompose(root[:, None] * ((responses - mean) / scale), root / np.linalg.norm(root))
-    y = root[:, None] * (target - target_mean)  # (n_trials, n_classes)
-    uy = spectrum.u.T @ y  # (rank, n_classes)
-    penalties = [float(alpha) * len(index) for alpha in alphas]
-    errors = _left_out_errors(spectrum, y, uy, penalties, _folds(groups, len(index)))
-    if noise_sd is not None:
-        errors += [float(np.sum(_shrunk(spectrum, uy, penalty) ** 2)) for penalty in penalties]
-    best = int(np.argmin(errors))
-    coef = (spectrum.v @ _shrunk(spectrum, uy, penalties[best])) / scale[:, None]  # (n_voxels, n_classes)
-    intercept = target_mean - mean @ coef
-    return RidgeClassifier(classes, coef, intercept, float(alphas[best]), tuple(map(float, alphas)), errors)
-
-
-def _encode(responses: Real, labels: Sequence[str]) -> tuple[tuple[str, ...], IntArray]:
+    if not len(labels):
+        raise InputMalformedError("A classifier was given no trials", "Give trials of two classes or more")
     names, index = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
-    if len(names) < 2:
-        raise InputMalformedError(
-            f"A classifier was given {len(names)} class(es)", "Give labels with two classes or more"
-        )
-    if not np.isfinite(responses).all():
-        raise InputMalformedError("Training responses are not all finite", "Drop the voxels or trials first")
-    return tuple(str(name) for name in names), np.asarray(index, dtype=np.int64)
-
-
-def _class_weights(index: IntArray, n_classes: int) -> NDArray[np.float64]:
-    """(n_trials,) with mean 1 and the same sum in every class."""
-    return np.asarray(len(index) / (n_classes * np.bincount(index, minlength=n_classes)))[index]
-
-
-def _positive(sd: Real) -> Real:
-    return np.where(sd > 0, sd, np.ones_like(sd))
-
-
-def _decompose(x: Real, ones: Real) -> _Spectrum:
-    """Thin SVD from the smaller of the two Gram matrices; torch's eigh is the faster one on a CPU."""
-    n, p = x.shape
-    gram = torch.from_numpy(x.T @ x if p < n else x @ x.T)
-    lam, vectors = (part.numpy() for part in torch.linalg.eigh(gram))
-    kept = lam > max(n, p) * np.finfo(x.dtype).eps * max(lam[-1], np.finfo(x.dtype).tiny)
-    lam, vectors = lam[kept], vectors[:, kept]
-    other = (x if p < n else x.T) @ vectors / np.sqrt(lam)
-    return _Spectrum(other, lam, vectors, ones) if p < n else _Spectrum(vectors, lam, other, ones)
-
-
-def _shrunk(spectrum: _Spectrum, uy: Real, penalty: float) -> Real:
-    """(rank, n_classes) primal weights in the basis v."""
-    return np.asarray((np.sqrt(spectrum.lam) / (spectrum.lam + penalty))[:, None] * uy)
-
-
-def _folds(groups: Sequence[Any] | None, n: int) -> list[IntArray]:
-    """Rows of the groups, stacked (n_groups, size) for every size of group there is."""
-    if groups is None:
-        return [np.arange(n)[:, None]]
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    counts = np.bincount(index)
-    if len(counts) < 2:
-        raise InputMalformedError(
-            "All training trials show one stimulus", "Give trials of two stimuli or more"
-        )
-    order, sizes = np.argsort(index, kind="stable"), counts[index]
-    return [
-        np.asarray(order[sizes[order] == size].reshape(-1, size), dtype=np.int64)
-        for size in np.unique(counts)
-    ]
-
-
-def _left_out_errors(
-    spectrum: _Spectrum, y: Real, uy: Real, penalties: Sequence[float], folds: list[IntArray]
-) -> NDArray[np.float64]:
-    """(n_penalties,) squared error a trial, summed over classes, each group predicted without itself.
-
-    penalty * G = (1 - ones ones' - U U') + U diag(penalty / (lam + penalty)) U'; the first term is zero
-    where U spans it, and then leaving it out keeps small penalties exact.
-    """
-    grid = np.asarray(penalties, dtype=y.dtype)[:, None]  # (n_penalties, 1)
-    keep = grid / (spectrum.lam + grid) - (not spectrum.full_rank)  # (n_penalties, rank)
-    n_classes = y.shape[1]
-    kept = (keep[:, :, None] * uy).transpose(1, 0, 2).reshape(len(uy), -1)  # (rank, n_penalties * n_classes)
-    residual = (spectrum.u @ kept).reshape(len(y), len(grid), n_classes)  # (n, n_penalties, n_classes)
-    if not spectrum.full_rank:
-        residual += y[:, None, :]
-    errors = np.zeros(len(grid))
-    for rows in folds:
-        if rows.shape[1] == 1:
-            left_out = _single_trials(spectrum, residual, keep, rows[:, 0])
-        else:
-            left_out = _several_trials(spectrum, residual, keep, rows)
-        errors += np.sum(left_out.astype(np.float64) ** 2, axis=tuple(range(1, left_out.ndim)))
-    return errors / len(y)
-
-
-def _single_trials(spectrum: _Spectrum, residual: Real, keep: Real, rows: IntArray) -> Real:
-    """(n_penalties, n_rows, n_classes) left-out residuals of groups of one trial."""
-    g = keep @ (spectrum.u[rows] ** 2).T  # (n_penalties, n_rows)
-    if not spectrum.full_rank:
-        g += 1 - spectrum.ones[rows] ** 2
-    return np.asarray(residual[rows].transpose(1, 0, 2) / g[:, :, None])
-
-
-def _several_trials(spectrum: _Spectrum, residual: Real, keep: Real, rows: IntArray) -> Real:
-    """(n_penalties, n_groups, size, n_classes) left-out residuals of groups of equal size."""
-    u, ones = spectrum.u[rows], spectrum.ones[rows]  # (n_groups, size, rank)
-    outside = np.zeros(rows.shape[1], dtype=u.dtype)
-    if not spectrum.full_rank:
-        outside = np.eye(rows.shape[1], dtype=u.dtype) - ones[:, :, None] * ones[:, None, :]
-    solved = [
-        np.linalg.solve((u * of_penalty) @ u.transpose(0, 2, 1) + outside, residual[rows, number])
-        for number, of_penalty in enumerate(keep)
-    ]
-    return np.stack(solved)
+    grid = tuple(map(float, alphas))
+    found = Ridge(grid, balanced).fit(make_cell(responses, index, groups, noise_sd))
+    return RidgeClassifier(
+        tuple(str(name) for name in names),
+        found.coef[0].numpy(),
+        found.intercept[0].numpy(),
+        float(found.penalty[0]),
+        grid,
+        found.losses[0].to(torch.float64).numpy(),
+    )
