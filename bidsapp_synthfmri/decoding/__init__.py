@@ -2,6 +2,7 @@
 
 from .classifiers import RidgeClassifier, fit
 from .experiments import Decoded, decode
+from .identification_group import StimulusScores, pool_identified
 from .identification_tables import Candidates, Identified, ShownTrials, identify, of_source
 from .label_sets import Gap, LabelSet
 from .label_sets_coco import CocoAnnotations, coco_annotations, without_outlines
@@ -26,6 +27,7 @@ __all__ = [
     "RidgeClassifier",
     "Scores",
     "ShownTrials",
+    "StimulusScores",
     "UsableClasses",
     "coco_annotations",
     "decode",
@@ -36,6 +38,7 @@ __all__ = [
     "label_stimuli",
     "of_source",
     "pool",
+    "pool_identified",
     "score",
     "usable_classes",
     "without_outlines",

@@ -155,6 +155,7 @@ def load_group(output_dir: Path) -> GroupResults:
         contrasts=source.table(names.GROUP_CONTRASTS),
         confusion=source.table(names.GROUP_CONFUSION),
         summary=source.json(names.GROUP_SUMMARY),
+        identification=_identification(source),
     )
 
 
@@ -311,6 +312,12 @@ def _leakage(source: _Source) -> LeakageResults | None:
         stimuli=source.table(names.LEAKAGE_STIMULI),
         scores=source.table(names.LEAKAGE_SCORES),
     )
+
+
+def _identification(source: _Source) -> pd.DataFrame | None:
+    if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
+        return None
+    return source.table(names.GROUP_IDENTIFICATION)
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

@@ -91,9 +91,11 @@ class GroupResults:
     contrasts : accuracy with synthetic less with real training
     confusion : real trials of each category decoded as each
     summary : facts of the run
+    identification : of the image seen among many, long-form; None where there is none
     """
 
     decoding: pd.DataFrame
     contrasts: pd.DataFrame
     confusion: pd.DataFrame
     summary: Json
+    identification: pd.DataFrame | None = None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from ..config import RunConfig
 from ..decoding import (
     Decoded,
     LabelledResponses,
-    Labels,
+    LabelSet,
     ParticipantData,
     decode,
     join,
-    label_stimuli,
     pool,
     score,
 )
@@ -30,6 +27,8 @@ from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..reports import group_page
 from ..structures import Json, Synthetic
 from .console import LOGGER, Stopwatch
+from .identification import ParticipantIdentification, identification_scores, identify_images
+from .label_choice import label_facts, label_notes, label_source, labels_of, labels_of_images
 from .participant import write_page
 from .runtime import generator, software
 
@@ -48,19 +47,21 @@ def run_group(config: RunConfig) -> None:
     """
     watch = Stopwatch("group")
     participants = chosen_participants(config)
-    given = None if config.labels is None else _read_labels(config.labels)
     decoded: list[Decoded] = []
-    sources: list[Labels] = []
+    labels: dict[str, LabelSet] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
+    identified: list[ParticipantIdentification] = []
     for participant in participants:
         with watch.step(f"decoding sub-{participant}"):
             results = load_participant(config.output_dir, participant, config.task_label)
             hashes[participant] = str(results.summary.get("configuration_hash"))
-            data, labels = _participant_data(results, config, given)
+            labels[participant] = labels_of(results, None, config)
+            data = _participant_data(results, config, labels[participant])
             decoded.append(decode(data, generator(config, participant, "decoding")))
-            sources.append(labels)
             notes.update(dict.fromkeys(_notes_on(results)))
+        with watch.step(f"identifying images of sub-{participant}"):
+            identified.append(identify_images(results, config))
     _require_one_configuration(hashes)
     with watch.step("statistics"):
         parts = [
@@ -69,18 +70,21 @@ def run_group(config: RunConfig) -> None:
         ]
         parts.append(pool(decoded, generator(config, "pool"), N_BOOTSTRAP, N_PERMUTATIONS))
         scores = join(parts)
+        identification = identification_scores(identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        skipped = [*_unfinished(config), *scores.skipped]
+        skipped = [*_unfinished(config), *scores.skipped, *identification.sentences]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
-        summary = _summary(config, decoded, sources, list(notes), skipped)
+        said = label_notes(labels) if config.label_set is not None else []
+        summary = _summary(config, decoded, labels, [*notes, *said], skipped)
         write_group(
             config.output_dir,
             scores.table,
             summary,
             contrasts=scores.contrasts,
             confusion=scores.confusion,
+            identification=identification.table,
         )
         writer = Writer(config.output_dir)
         write_page(writer, group_page(load_group(config.output_dir)))
@@ -140,24 +144,9 @@ def _require_one_configuration(hashes: dict[str, str]) -> None:
         )
 
 
-def _read_labels(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputMissingError(f"--labels {path} is not there", "Give a TSV with columns stimulus and label")
-    try:
-        return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputMalformedError(
-            f"--labels {path} is not a table ({error})", "Give a TSV with columns stimulus and label"
-        ) from error
-
-
-def _participant_data(
-    results: ParticipantResults, config: RunConfig, given: pd.DataFrame | None
-) -> tuple[ParticipantData, Labels]:
+def _participant_data(results: ParticipantResults, config: RunConfig, labels: LabelSet) -> ParticipantData:
     trials = results.responses.trials
-    where, who = f"--labels {config.labels}", f"participant {results.participant}"
-    labels = label_stimuli(trials.stimuli, trials.table, config.label_column, given, where, who)
-    label_of = dict(zip(trials.stimuli, labels.names, strict=True))
+    label_of = dict(zip(trials.stimuli, labels.labels, strict=True))
     shown = tuple(str(stimulus) for stimulus in trials.table["stimulus"])
     is_test = results.splits == "test"
     sides = {
@@ -170,15 +159,14 @@ def _participant_data(
         for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
     }
     synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, given, where) for extra in results.extra]
-    data = ParticipantData(
+    synthetic += [_extra_images(extra, labels_of_images(extra, labels, config)) for extra in results.extra]
+    return ParticipantData(
         participant=results.participant,
         real=sides["real"],
         synthetic=tuple(synthetic),
         test=sides["test"],
         rois=results.voxels.roi_sets(),
     )
-    return data, labels
 
 
 def _training_images(synthetic: Synthetic, label_of: dict[str, str | None]) -> LabelledResponses:
@@ -192,35 +180,28 @@ def _training_images(synthetic: Synthetic, label_of: dict[str, str | None]) -> L
     )
 
 
-def _extra_images(synthetic: Synthetic, given: pd.DataFrame | None, where: str) -> LabelledResponses:
-    """An extra set, labelled by its folders, else by the labels table, else by file name."""
-    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
+def _extra_images(synthetic: Synthetic, labels: LabelSet) -> LabelledResponses:
     set_name = str(synthetic.table["split"].iloc[0])
-    if "label" in synthetic.table and synthetic.table["label"].notna().any():
-        labels = label_stimuli(stimuli, synthetic.table, "label")
-    else:
-        of = f"image set {set_name}"
-        labels = label_stimuli(stimuli, labels=given, where=where, of=of, fallback_to_names=True)
-    LOGGER.debug("image set %s: %s", set_name, labels.source)
+    LOGGER.debug("image set %s: %s", set_name, labels.origin)
     # Their own names: a picture of another set may be called the same.
-    own = tuple(f"{set_name}/{stimulus}" for stimulus in stimuli)
+    own = tuple(f"{set_name}/{stimulus}" for stimulus in synthetic.table["stimulus"])
     return LabelledResponses(
-        name=f"synthetic_{set_name}", values=synthetic.values, labels=labels.names, stimuli=own
+        name=f"synthetic_{set_name}", values=synthetic.values, labels=labels.labels, stimuli=own
     )
 
 
 def _summary(
     config: RunConfig,
     decoded: Sequence[Decoded],
-    sources: Sequence[Labels],
+    labels: Mapping[str, LabelSet],
     notes: list[str],
     skipped: Sequence[str],
 ) -> Json:
     classes = sorted({name for part in decoded for name in part.classes})
     return {
         "participants": [part.participant for part in decoded],
-        "label_source": sources[0].source,
-        "n_unlabelled": {part.participant: s.n_unlabelled for part, s in zip(decoded, sources, strict=True)},
+        "label_source": label_source(next(iter(labels.values()))),
+        "labels": {participant: label_facts(own) for participant, own in labels.items()},
         "classes": classes,
         "n_permutations": N_PERMUTATIONS,
         "n_bootstrap": N_BOOTSTRAP,
