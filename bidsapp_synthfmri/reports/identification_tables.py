@@ -23,8 +23,8 @@ _NOTE = (
     "Closest, among five: how often the image seen is the closest candidate, or among the five closest;"
     " below, by chance. Beats: share of the other candidates that it beats, chance 50%. p and q are of that"
     " share: from exchanging test images, and corrected over regions. Brackets: 95% intervals over test"
-    " images. Standardised: every voxel less its mean and divided by its standard deviation before patterns are"
-    " correlated."
+    " images. Standardised: every voxel less its mean and divided by its standard deviation before they"
+    " are correlated."
 )
 _REGION = ("Region", "Response", "Patterns")
 _COLUMNS = ("Trials", "Candidates", "Closest", "Among five", "Beats", "Median rank", "p", "q")
@@ -42,7 +42,7 @@ def identification_tables(view: IdentificationView) -> tuple[Table, ...]:
     if within:
         title = f"Among candidates of one source{mean}"
         tables.append(_table(view, title, ("Source", *_REGION), within, detail=True))
-    if view.main == GROUP:
+    if view.tasks and view.main == GROUP:
         heads = ("Participant", "Candidates of", *_REGION)
         each = [task for task in view.tasks if task.participant != GROUP]
         tables.append(_table(view, "Identification, each participant", heads, each, detail=True))
