@@ -45,7 +45,7 @@ _NOT_SCIENCE = frozenset(
         "command",
     }
 )
-_OF_THE_GROUP = frozenset({"labels", "label_column"})
+_OF_THE_GROUP = frozenset({"labels", "label_column", "experiments"})
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class RunConfig:
     source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
     label_column : column of the stimulus table that holds the label
+    experiments : TOML list of what the group level decodes; None means decoding's default list
     device : ``auto``, ``cpu`` or ``cuda``
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
     cache_size : GB that the feature cache may take; None sets no bound
@@ -124,6 +125,7 @@ class RunConfig:
     source_column: str | None = None
     labels: Path | None = None
     label_column: str | None = None
+    experiments: Path | None = None
     device: str = "auto"
     work_dir: Path | None = None
     cache_size: float | None = None
@@ -311,7 +313,7 @@ class RunConfig:
         return cls(**{key: _typed(key, value) for key, value in values.items()})
 
 
-_PATHS = frozenset({"bids_dir", "output_dir", "stimuli_dir", "labels", "work_dir"})
+_PATHS = frozenset({"bids_dir", "output_dir", "stimuli_dir", "labels", "experiments", "work_dir"})
 _PATH_PAIRS = frozenset({"derivatives", "images"})
 
 

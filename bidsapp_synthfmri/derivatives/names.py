@@ -232,6 +232,9 @@ GROUP_CONTRASTS = OutputFile(
 GROUP_CONFUSION = OutputFile(
     GROUP_FOLDER, (), "confusion_scores", ".tsv", "Categories of real trials, and as what they were decoded"
 )
+GROUP_DECISIONS = OutputFile(
+    GROUP_FOLDER, (), "decisions", ".tsv", "What the experiments decide, by one rule"
+)
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
 
@@ -267,6 +270,7 @@ OUTPUTS = (
     GROUP_DECODING,
     GROUP_CONTRASTS,
     GROUP_CONFUSION,
+    GROUP_DECISIONS,
     GROUP_SUMMARY,
     GROUP_PAGE,
 )
