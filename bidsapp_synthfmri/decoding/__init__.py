@@ -4,6 +4,7 @@ from .classifiers import RidgeClassifier, fit
 from .decisions import decide
 from .experiment_list import DEFAULT_EXPERIMENTS, Experiment, control_of, parse_experiments
 from .experiments import Decoded, decode
+from .identification_group import StimulusScores, pool_identified
 from .identification_tables import Candidates, Identified, ShownTrials, identify, of_source
 from .label_sets import Gap, LabelSet
 from .label_sets_coco import CocoAnnotations, coco_annotations, without_outlines
@@ -30,6 +31,7 @@ __all__ = [
     "RidgeClassifier",
     "Scores",
     "ShownTrials",
+    "StimulusScores",
     "UsableClasses",
     "coco_annotations",
     "control_of",
@@ -44,6 +46,7 @@ __all__ = [
     "of_stimuli",
     "parse_experiments",
     "pool",
+    "pool_identified",
     "score",
     "usable_classes",
     "without_outlines",

@@ -18,7 +18,7 @@ SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 TOP = (1, 5)
 MEDIAN_RANK, PERCENTILE = "median_rank", "percentile_rank"
 COLUMNS = ("measure", "n_candidates", "value", "ci_low", "ci_high", "chance", "p", "n_trials", "n_stimuli")
-_TIE = 1e-12
+TIE = 1e-12
 
 
 def expected_top_k(better: Float64Array, tied: Float64Array, n_all: int, n: int, k: int) -> Float64Array:
@@ -109,7 +109,7 @@ def identification_scores(
     weights = bootstrap_weights(len(shown), draws, rng)
     p = {} if cross is None else _p_values(ranks, cross, stimuli, defined, strata, draws, rng)
     rows: list[tuple[object, ...]] = []
-    for (measure, n), (values, chance) in _per_trial(ranks, defined).items():
+    for (measure, n), (values, chance) in by_trial(ranks, defined).items():
         own = _stimulus_means(values, place)
         low, high = percentile_interval(weights @ own / len(own))
         found = p.get(measure, np.nan) if n == ranks.n_candidates else np.nan
@@ -122,8 +122,8 @@ def identification_scores(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _per_trial(ranks: Ranks, defined: IntArray) -> dict[tuple[str, int], tuple[Float64Array, float]]:
-    """Value of every trial, and chance, by measure and number of candidates."""
+def by_trial(ranks: Ranks, defined: IntArray) -> dict[tuple[str, int], tuple[Float64Array, float]]:
+    """(n_defined,) value of every trial with a rank, and chance, by measure and number of candidates."""
     better, tied, n_all = ranks.better[defined], ranks.tied[defined], ranks.n_candidates
     found: dict[tuple[str, int], tuple[Float64Array, float]] = {}
     for k in TOP:
@@ -180,4 +180,4 @@ def _p_values(
 
 
 def _p(observed: float, null: Float64Array) -> float:
-    return permutation_p(observed - _TIE, null)
+    return permutation_p(observed - TIE, null)

@@ -13,6 +13,7 @@ from ..errors import InputMalformedError
 from ..evaluation.presentations import group_presentations
 from ..structures import FloatArray, IntArray, RoiSet
 from .identification import rank_candidates
+from .identification_group import StimulusScores, stimulus_scores
 from .identification_null import rank_test_images
 from .identification_patterns import LEAST_VOXELS, Scaling
 from .identification_scores import COLUMNS, identification_scores
@@ -82,10 +83,13 @@ class Identified:
     ----------
     table : columns ``TABLE_COLUMNS``
     sentences : what was left out, and why
+    by_stimulus : what each test image adds, to pool participants by; one for each region, kind of pattern
+        and scaling
     """
 
     table: pd.DataFrame
     sentences: tuple[str, ...]
+    by_stimulus: tuple[StimulusScores, ...] = ()
 
 
 def identify(
@@ -119,7 +123,8 @@ def identify(
     a sentence. Intervals and p are over the test images at hand, so they hold for images like these.
     """
     trials, chosen, sentences = _select(tested, candidates, rng, most, who)
-    frames = []
+    frames: list[pd.DataFrame] = []
+    by_stimulus: list[StimulusScores] = []
     if trials.stimuli:
         problem = _problem(trials, chosen, source_of, reference)
         for roi in rois:
@@ -129,12 +134,13 @@ def identify(
                     f"voxels, it has {n_voxels}."
                 )
                 continue
-            for table, dropped in _scores(problem.of_roi(roi), scalings, rng, draws, device):
+            for table, dropped, own in _scores(problem.of_roi(roi), scalings, rng, draws, device):
                 frames.append(table)
+                by_stimulus += [] if own is None else [own]
                 sentences += [f"{who}, ROI {roi.name}: {sentence}" for sentence in dropped]
     if not frames:
         return Identified(pd.DataFrame(columns=list(TABLE_COLUMNS)), tuple(sentences))
-    return Identified(pd.concat(frames, ignore_index=True), tuple(sentences))
+    return Identified(pd.concat(frames, ignore_index=True), tuple(sentences), tuple(by_stimulus))
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,7 @@ class _Problem:
     ----------
     patterns : name, (n, n_voxels) real patterns and (n,) number of the test image of each
     synthetic : (n_candidates, n_voxels)
+    images : (n_images,) names of the test images
     rows : (n_images,) where each test image stands among the candidates
     strata : (n_images,) what images are exchanged within; None for no bounds
     reference : (n_reference, n_voxels) or None
@@ -153,6 +160,7 @@ class _Problem:
 
     patterns: tuple[tuple[str, FloatArray, IntArray], ...]
     synthetic: FloatArray
+    images: tuple[str, ...]
     rows: IntArray
     strata: tuple[str | None, ...] | None
     reference: FloatArray | None
@@ -184,6 +192,7 @@ def _problem(
     return _Problem(
         tuple(patterns),
         chosen.values,
+        tuple(str(image) for image in images),
         np.array([row_of[str(image)] for image in images], dtype=np.int64),
         None if source_of is None else tuple(source_of.get(str(image)) for image in images),
         reference,
@@ -196,8 +205,8 @@ def _scores(
     rng: np.random.Generator,
     draws: int,
     device: torch.device | None,
-) -> Iterator[tuple[pd.DataFrame, list[str]]]:
-    """Table and sentences of each kind of pattern and scaling."""
+) -> Iterator[tuple[pd.DataFrame, list[str], StimulusScores | None]]:
+    """Table, sentences, and what each image adds, of each kind of pattern and scaling."""
     for name, real, shown in problem.patterns:
         for scaling in scalings:
             given = (scaling, problem.reference, device)
@@ -212,7 +221,9 @@ def _scores(
                 (ranks.n_flat_candidates, "candidates were left out, because their pattern is flat"),
                 (ranks.n_flat_voxels, "voxels were left out, because they do not vary"),
             )
-            yield scores, [f"{n} {what} ({scaling})." for n, what in counts if n]
+            cell = (problem.roi, name, scaling)
+            own = stimulus_scores(cell, ranks, cross, shown, problem.images, problem.strata)
+            yield scores, [f"{n} {what} ({scaling})." for n, what in counts if n], own
 
 
 def _select(

@@ -41,6 +41,7 @@ class LabelInputs:
     where : what messages call that table; its file
     of : what messages call the stimuli (``participant CSI1``, ``image set NAME``)
     coco : from ``coco_annotations``
+    fall_back : label by names where the table knows none of the stimuli
     """
 
     trials: pd.DataFrame | None = None
@@ -48,6 +49,7 @@ class LabelInputs:
     where: str = "the labels table"
     of: str = ""
     coco: CocoAnnotations | None = None
+    fall_back: bool = False
 
 
 Labeller = Callable[[Sequence[str], LabelInputs], list[Reading | None]]
@@ -112,7 +114,14 @@ def _from_user(name: str, stimuli: Sequence[str], inputs: LabelInputs) -> LabelS
         if inputs.table is None:
             raise InputMissingError(f"Label set {name!r} needs a table", "Give it with --labels")
         label = column or "label"
-        found = label_stimuli(stimuli, labels=inputs.table, where=inputs.where, of=inputs.of, label=label)
+        found = label_stimuli(
+            stimuli,
+            labels=inputs.table,
+            where=inputs.where,
+            of=inputs.of,
+            fallback_to_names=inputs.fall_back,
+            label=label,
+        )
         description = f"column {label!r} of the user's table"
     reason = "the name is only a number" if name == "names" else "there is no value for it"
     readings = [

@@ -48,12 +48,13 @@ class Columns:
         return {name: self.known.get(name, unknown).entry(kinds[name]) for name in map(str, table.columns)}
 
 
-def _levels(**levels: str) -> MappingProxyType[str, str]:
-    return MappingProxyType(levels)
+def levels(**meanings: str) -> MappingProxyType[str, str]:
+    """The meaning of each value of a column."""
+    return MappingProxyType(meanings)
 
 
 _SPLIT = "Side of the split that the stimulus is on; no stimulus is on both"
-_SPLITS = _levels(
+_SPLITS = levels(
     train="the encoder was fitted on responses to this stimulus",
     test="held out of every choice made in fitting",
 )
@@ -108,7 +109,7 @@ RANK_COLUMNS = Columns(
         "rank": Column("Place of the image among all that were ranked, from 1, the highest score"),
         "end": Column(
             "Which end of the order the row is of",
-            levels=_levels(highest="expected to drive the region most", lowest="expected to drive it least"),
+            levels=levels(highest="expected to drive the region most", lowest="expected to drive it least"),
         ),
         "stimulus": Column("Identity of the picture"),
         "label": Column("Category of the picture"),
@@ -143,7 +144,7 @@ ENCODING_COLUMNS = Columns(
         ),
         "metric": Column(
             "What the value is; correlations and R2 are means over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 cv_r="correlation of predicted and single real responses in cross-validation",
                 cv_r2="coefficient of determination in cross-validation",
                 share_of_voxels="share of the region's voxels whose layer this is",
@@ -171,7 +172,7 @@ ACCOUNTING_COLUMNS = Columns(
         "roi": _ROI,
         "level": Column(
             "What is correlated",
-            levels=_levels(
+            levels=levels(
                 voxel="each voxel's responses across test stimuli; mean over the region's voxels",
                 pattern="each stimulus's pattern across the region's voxels; mean over stimuli",
                 pattern_centred="as pattern, with the mean pattern removed",
@@ -179,7 +180,7 @@ ACCOUNTING_COLUMNS = Columns(
         ),
         "row": Column(
             "Which two are correlated",
-            levels=_levels(
+            levels=levels(
                 real_real="one presentation with another of the same stimulus",
                 synthetic_real="noiseless prediction with one presentation",
                 mean_real_real="mean of the other presentations with one presentation",
@@ -203,7 +204,7 @@ RELIABILITY_COLUMNS = Columns(
         "roi": _ROI,
         "metric": Column(
             "What the value is; means over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 ncsnr="noise-ceiling signal-to-noise ratio",
                 r="single-trial reliability",
                 noise_ceiling="share of variance of the mean response that is signal",
@@ -242,7 +243,7 @@ LEAKAGE_STIMULUS_COLUMNS = Columns(
         "source": Column("Where the picture comes from; n/a where nothing tells sources apart"),
         "imagenet": Column(
             "What says that the picture is one of ImageNet's, on which networks are trained; n/a for nothing",
-            levels=_levels(
+            levels=levels(
                 name="its name has ImageNet's spelling",
                 folder="its folder is a synset's, or named after ImageNet",
                 source="its source is named after ImageNet",
@@ -255,7 +256,7 @@ LEAKAGE_SCORE_COLUMNS = Columns(
     {
         "subset": Column(
             "Test stimuli that the row is computed on",
-            levels=_levels(
+            levels=levels(
                 all="all",
                 source="those of one source",
                 within_sources="all, the mean of each source removed from responses and predictions",
@@ -268,7 +269,7 @@ LEAKAGE_SCORE_COLUMNS = Columns(
         "roi": _ROI,
         "row": Column(
             "Which two are correlated, in each voxel over stimuli; mean over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 synthetic_real="noiseless prediction with one presentation",
                 real_real="one presentation with another of the same stimulus",
             ),

@@ -235,6 +235,9 @@ GROUP_CONFUSION = OutputFile(
 GROUP_DECISIONS = OutputFile(
     GROUP_FOLDER, (), "decisions", ".tsv", "What the experiments decide, by one rule"
 )
+GROUP_IDENTIFICATION = OutputFile(
+    GROUP_FOLDER, (), "identification_scores", ".tsv", "Identification of the image seen among many"
+)
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
 
@@ -271,6 +274,7 @@ OUTPUTS = (
     GROUP_CONTRASTS,
     GROUP_CONFUSION,
     GROUP_DECISIONS,
+    GROUP_IDENTIFICATION,
     GROUP_SUMMARY,
     GROUP_PAGE,
 )

@@ -161,6 +161,7 @@ def load_group(output_dir: Path) -> GroupResults:
         summary=summary,
         experiments=every,
         decisions=source.table(names.GROUP_DECISIONS),
+        identification=_identification(source),
     )
 
 
@@ -342,6 +343,12 @@ def _leakage(source: _Source) -> LeakageResults | None:
         stimuli=source.table(names.LEAKAGE_STIMULI),
         scores=source.table(names.LEAKAGE_SCORES),
     )
+
+
+def _identification(source: _Source) -> pd.DataFrame | None:
+    if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
+        return None
+    return source.table(names.GROUP_IDENTIFICATION)
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

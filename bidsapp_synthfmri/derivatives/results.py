@@ -93,6 +93,7 @@ class GroupResults:
     summary : facts of the run
     experiments : ``decoding`` of every experiment and control
     decisions : claims and verdicts
+    identification : of the image seen among many, long-form; None where there is none
     """
 
     decoding: pd.DataFrame
@@ -101,3 +102,4 @@ class GroupResults:
     summary: Json
     experiments: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None
+    identification: pd.DataFrame | None = None

@@ -87,7 +87,7 @@ class ParticipantDecoded:
     Attributes
     ----------
     participant : label
-    labels : of the run
+    labels : of the first experiment
     comparisons : what was decoded; comparisons that say nothing of the participant are not there
     skipped : sentences on what was left out
     """
@@ -161,8 +161,8 @@ def decode_participant(
             comparisons[comparison] = decoded
             said += [_of_experiment(sentence, comparison, experiments[0]) for sentence in decoded.skipped]
         skipped.update(dict.fromkeys(said))
-    run_labels = labels_of(results, None, config)
-    return ParticipantDecoded(results.participant, run_labels, comparisons, tuple(skipped))
+    first = labels_of(results, experiments[0].labels, config)
+    return ParticipantDecoded(results.participant, first, comparisons, tuple(skipped))
 
 
 def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) -> ExperimentScores:

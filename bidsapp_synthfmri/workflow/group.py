@@ -24,7 +24,8 @@ from .decoding import (
     experiments_of,
     score_experiments,
 )
-from .label_choice import label_source
+from .identification import ParticipantIdentification, identification_scores, identify_images
+from .label_choice import label_facts, label_notes, label_source
 from .participant import write_page
 from .runtime import software
 
@@ -47,6 +48,7 @@ def run_group(config: RunConfig) -> None:
     unusable: dict[str, InputMissingError | InputMalformedError] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
+    identified: list[ParticipantIdentification] = []
     for participant in participants:
         try:
             results = load_participant(config.output_dir, participant, config.task_label)
@@ -59,17 +61,22 @@ def run_group(config: RunConfig) -> None:
             hashes[participant] = str(results.summary.get("configuration_hash"))
             decoded.append(decode_participant(results, config, experiments))
             notes.update(dict.fromkeys(_notes_on(results)))
+        with watch.step(f"identifying images of sub-{participant}"):
+            identified.append(identify_images(results, config))
     if not decoded:
         raise next(iter(unusable.values()))
     _require_one_configuration(hashes)
     with watch.step("statistics"):
         scores = score_experiments(decoded, config)
+        identification = identification_scores(identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        skipped = [*_unfinished(config), *_left_out(unusable), *scores.skipped]
+        skipped = [*_unfinished(config), *_left_out(unusable), *scores.skipped, *identification.sentences]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
-        summary = _summary(config, decoded, list(notes), skipped)
+        labels = {part.participant: part.labels for part in decoded}
+        named = config.label_set is not None or experiments[0].labels is not None
+        summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
         summary["experiments"] = [asdict(experiment) for experiment in experiments]
         summary["main_experiment"] = experiments[0].name
         write_group(
@@ -79,6 +86,7 @@ def run_group(config: RunConfig) -> None:
             contrasts=scores.contrasts,
             confusion=scores.confusion,
             decisions=scores.decisions,
+            identification=identification.table,
         )
         writer = Writer(config.output_dir)
         write_page(writer, group_page(load_group(config.output_dir)))
@@ -156,7 +164,7 @@ def _summary(
     return {
         "participants": [part.participant for part in decoded],
         "label_source": label_source(decoded[0].labels),
-        "n_unlabelled": {part.participant: part.labels.n_gaps for part in decoded},
+        "labels": {part.participant: label_facts(part.labels) for part in decoded},
         "classes": classes,
         "n_permutations": N_PERMUTATIONS,
         "n_bootstrap": N_BOOTSTRAP,
