@@ -184,25 +184,20 @@ def _sampled(
     data: ParticipantData, experiment: Experiment, model: NoiseModel, rngs: list[np.random.Generator]
 ) -> ParticipantData:
     """Synthetic trials in place of noiseless responses."""
-    return replace(
-        data,
-        synthetic=tuple(
-            LabelledResponses(
-                part.name,
-                sample_trials(
-                    part.values,
-                    model,
-                    experiment.repeats,
-                    rng.spawn(len(part.values)),
-                    kind=experiment.noise,
-                ),
-                tuple(np.repeat(np.asarray(part.stimuli, dtype=object), experiment.repeats)),
-                tuple(np.repeat(np.asarray(part.labels, dtype=object), experiment.repeats)),
-                np.zeros(len(part.values) * experiment.repeats, dtype=bool),
-            )
-            for part, rng in zip(data.synthetic, rngs, strict=False)
-        ),
-    )
+    repeats = experiment.repeats
+
+    def of(part: LabelledResponses, rng: np.random.Generator) -> LabelledResponses:
+        n, n_voxels = part.values.shape
+        trials = sample_trials(part.values, model, repeats, rng.spawn(n), kind=experiment.noise)
+        return LabelledResponses(
+            part.name,
+            trials.reshape(-1, n_voxels),
+            part.stimuli * repeats,
+            part.labels * repeats,
+            np.zeros(n * repeats, dtype=bool),
+        )
+
+    return replace(data, synthetic=tuple(map(of, data.synthetic, rngs)))
 
 
 def _cells(

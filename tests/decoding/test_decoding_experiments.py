@@ -9,10 +9,25 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bidsapp_synthfmri.decoding import LabelledResponses, ParticipantData, decode, score
-from bidsapp_synthfmri.decoding.training_sets import growing_subsets, noise_sd, random_ranks
+from bidsapp_synthfmri.decoding import (
+    Experiment,
+    LabelledResponses,
+    ParticipantData,
+    decode,
+    of_stimuli,
+    score,
+)
+from bidsapp_synthfmri.decoding.training_sets import (
+    compare,
+    growing_subsets,
+    mean_of_repeats,
+    mixed,
+    noise_sd,
+    random_ranks,
+)
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import RoiSet
+from bidsapp_synthfmri.synthesis.noise_model import NoiseModel
 
 Simulate = Callable[..., ParticipantData]
 
@@ -172,3 +187,99 @@ def test_empty_roi_is_left_out_with_a_sentence(simulate: Simulate) -> None:
     decoded = decode(replace(data, rois=(empty, *data.rois)), np.random.default_rng(0))
     assert set(decoded.cells["roi"]) == {"PPA", "all"}
     assert any("ROI OPA has no voxels" in sentence for sentence in decoded.skipped)
+
+
+def _noise_model(data: ParticipantData) -> NoiseModel:
+    """Independent noise of the simulated participant, signal as predicted."""
+    sd = noise_sd(data).astype(np.float32)
+    ones, zeros = np.ones_like(sd), np.zeros_like(sd)
+    factors = np.zeros((0, len(sd)), np.float32)
+    return NoiseModel(zeros, ones, ones, sd, factors, ones, 0.0, 0.0, 0.0, 10, 30, 0)
+
+
+def test_sampled_trials_teach_about_what_noiseless_responses_teach(simulate: Simulate) -> None:
+    """Noisy trials, and a penalty that expects their noise, are two ways to one decoder."""
+    found = []
+    for seed in range(6):
+        data = simulate(seed, separation=1.5, n_test=60)
+        data = replace(data, noise=_noise_model(data), rois=data.rois[1:])
+        for experiment in (
+            Experiment("noiseless", sizes=()),
+            Experiment("sampled", sizes=(), noise="calibrated", repeats=8),
+        ):
+            scores = score(decode(data, np.random.default_rng(0), experiment), np.random.default_rng(1), 5, 5)
+            found.append(scores.table.set_index("training")["accuracy"]["synthetic_more"])
+    noiseless, sampled = np.array(found).reshape(6, 2).mean(axis=0)
+    # A standard error of .02 in either mean; of one draw a trial at chance level both would differ by .3.
+    assert sampled == pytest.approx(noiseless, abs=0.06)
+    assert noiseless > 0.5
+
+
+def test_sampling_without_a_noise_model_is_left_out_with_a_sentence(simulate: Simulate) -> None:
+    decoded = decode(simulate(0), np.random.default_rng(0), Experiment("sampled", noise="calibrated"))
+    assert not len(decoded.cells)
+    assert "no model of the noise" in decoded.skipped[0]
+    assert not len(score(decoded, np.random.default_rng(0), 5, 5).table)
+
+
+def test_noise_is_drawn_anew_for_each_trial_and_alike_in_each_run(simulate: Simulate) -> None:
+    data = simulate(1)
+    data = replace(data, noise=_noise_model(data))
+    experiment = Experiment("sampled", training=("synthetic_same",), noise="independent", repeats=2)
+    first, second = (decode(data, np.random.default_rng(5), experiment) for _ in range(2))
+    assert (first.counts == second.counts).all()
+    assert set(first.cells["training"]) == {"synthetic_same"}
+    assert first.cells["n_training"].max() == 80  # images, not trials
+
+
+def test_mixed_is_real_and_every_extra_set_and_expects_its_share_of_noise(simulate: Simulate) -> None:
+    data = simulate(2)
+    both = mixed(compare(data, 5, 2))
+    assert both.n_stimuli == 80 + 160
+    assert both.is_noiseless.mean() == pytest.approx(160 / 240)
+    own = mixed(compare(replace(data, synthetic=data.synthetic[:1]), 5, 2))
+    assert own.n_stimuli == 80
+    assert own.is_noiseless.mean() == 0.5
+    cells = decode(
+        data, np.random.default_rng(0), Experiment("m", training=("real", "mixed"), sizes=())
+    ).cells
+    assert cells["training"].tolist() == ["real", "mixed"] * 2
+    assert cells["n_training"].tolist() == [80, 240] * 2
+
+
+def test_means_of_repeats_are_decoded_once_a_stimulus_and_better(simulate: Simulate) -> None:
+    data = simulate(3, separation=1.2, n_test=80, repeats=4)
+    averaged, less_noise = mean_of_repeats(data.test)
+    np.testing.assert_allclose(averaged.values[0], data.test.values[:4].mean(axis=0), rtol=1e-5)
+    assert less_noise == pytest.approx(0.5)
+    accuracy = []
+    for test in ("trials", "means"):
+        decoded = decode(data, np.random.default_rng(0), Experiment("e", test=test, sizes=()))
+        assert (decoded.counts.sum(axis=2) == (4 if test == "trials" else 1)).all()
+        accuracy.append(score(decoded, np.random.default_rng(1), 5, 5).table["accuracy"].to_numpy())
+    assert accuracy[1].mean() > accuracy[0].mean() + 0.05
+
+
+def test_every_classifier_decodes(simulate: Simulate) -> None:
+    data = simulate(4, separation=2.0)
+    for classifier in ("ridge", "lda", "logistic"):
+        experiment = Experiment(classifier, classifier=classifier, sizes=(), rois=("all",))
+        table = score(
+            decode(data, np.random.default_rng(0), experiment), np.random.default_rng(1), 5, 99
+        ).table
+        assert (table["p"] < 0.05).all()
+
+
+def test_regions_and_sets_that_are_not_there_are_named(simulate: Simulate) -> None:
+    experiment = Experiment("e", training=("real", "synthetic_none"), rois=("LHPPA", "V9"), sizes=())
+    decoded = decode(simulate(5), np.random.default_rng(0), experiment)
+    assert decoded.cells[["roi", "training"]].to_numpy().tolist() == [["PPA", "real"]]
+    assert any("no training set 'synthetic_none'" in sentence for sentence in decoded.skipped)
+    assert any("no ROI V9" in sentence for sentence in decoded.skipped)
+
+
+def test_some_stimuli_alone(simulate: Simulate) -> None:
+    data = of_stimuli(simulate(6), lambda name: not name.endswith("1"))
+    assert data.real.n_stimuli == 72
+    assert data.synthetic[1].n_stimuli == 144
+    assert len(data.test.stimuli) == 3 * 21  # of 24 stimuli 01, 11 and 21 are gone
