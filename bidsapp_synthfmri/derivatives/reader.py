@@ -154,6 +154,9 @@ def load_group(output_dir: Path) -> GroupResults:
     if not names.GROUP_SUMMARY.path(output_dir, Place()).is_file():
         raise InputMissingError(f"{output_dir} holds no group results", "Run the group level first")
     summary, every = source.json(names.GROUP_SUMMARY), source.table(names.GROUP_DECODING)
+    if "experiment" not in every:
+        path = source.path(names.GROUP_DECODING)
+        raise InputMalformedError(f"{path} was written by an older version", source.remedy)
     return GroupResults(
         decoding=_main(every, summary),
         contrasts=_main(source.table(names.GROUP_CONTRASTS), summary),
