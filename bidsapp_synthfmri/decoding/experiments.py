@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ..structures import IntArray, RoiSet, without_hemisphere
+from ..structures import FloatArray, IntArray, RoiSet, without_hemisphere
 from ..synthesis.noise_model import NONE, NoiseModel
 from ..synthesis.trials import sample_trials
 from .cells import make_cell
 from .classifiers import CLASSIFIERS
 from .experiment_list import MEANS, SHUFFLED, Experiment
 from .linear import LinearDecoders
+from .metrics import auc, top_k_accuracy
 from .null import permuted_labels
 from .training_sets import (
     FULL,
@@ -33,6 +34,7 @@ from .training_sets import (
 )
 
 NO_CONTROL = "none"
+_TOP = 5
 # Folds over stimuli that a classifier's hyperparameter is chosen by; the others leave single stimuli out.
 _N_FOLDS = {"logistic": 5}
 _PLAIN = Experiment("main")
@@ -50,7 +52,8 @@ class Decoded:
     labels : (n_stimuli,) true class, as position in ``classes``
     cells : one row a cell: ``roi``, ``training``, ``control`` (``none`` or ``shuffled_encoder``), ``step``
         (size relative to the real training set, or ``all``), ``n_training`` (stimuli), ``full`` (whether
-        the whole set), ``penalty``, ``penalty_at_edge``
+        the whole set), ``penalty``, ``penalty_at_edge``, and of the decision values ``auc`` and ``top5``
+        (NaN of five classes or fewer)
     counts : (n_cells, n_stimuli, n_classes) trials of each stimulus predicted as each class
     skipped : sentences on what was left out, and why
     """
@@ -84,6 +87,8 @@ _CELL_COLUMNS = {
     "full": "bool",
     "penalty": "float64",
     "penalty_at_edge": "bool",
+    "auc": "float64",
+    "top5": "float64",
 }
 
 
@@ -141,10 +146,12 @@ def decode(
     records, counts = [], []
     for cell in _cells(data, comparison, experiment, rng, for_shuffling):
         found = _fit(cell, noise, comparison.classes, experiment.classifier)
-        predicted = found.predict(torch.from_numpy(test.values[:, cell.roi.voxels]))[0].numpy()
+        trials = torch.from_numpy(test.values[:, cell.roi.voxels])
+        predicted = found.predict(trials)[0].numpy()
         counts.append(np.zeros((len(names), len(comparison.classes)), dtype=np.int64))
         np.add.at(counts[-1], (index, predicted), 1)
-        records.append(_record(cell, found))
+        values = found.decision_function(trials)[0].numpy()
+        records.append((*_record(cell, found), *_metrics(values, labels[index])))
     shape = (len(counts), len(names), len(comparison.classes))
     stacked = np.array(counts, dtype=np.int64).reshape(shape)
     cells = pd.DataFrame(records, columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
@@ -258,6 +265,12 @@ def _record(cell: _Cell, found: LinearDecoders) -> tuple[str, str, str, str, int
         float(found.penalty[0]),
         bool(found.at_edge[0]),
     )
+
+
+def _metrics(values: FloatArray, labels: IntArray) -> tuple[float, float]:
+    """AUC and top-5 accuracy of decision values (n_trials, n_classes)."""
+    top = float(top_k_accuracy(values, labels, _TOP)) if values.shape[1] > _TOP else np.nan
+    return float(auc(values, labels)), top
 
 
 def _empty_rois(data: ParticipantData) -> list[str]:

@@ -28,7 +28,7 @@ GROUP = "group"
 SCORE_COLUMNS = (
     "participant", "roi", "training", "control", "step", "n_training", "full", "n_participants",
     "n_test_trials", "n_test_stimuli", "n_classes", "penalty", "penalty_at_edge", "accuracy", "ci_low",
-    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr",
+    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "auc", "top5",
 )  # fmt: skip
 CONTRAST_COLUMNS = (
     "participant", "roi", "training", "control", "contrast", "n_participants", "n_same_sign",
@@ -99,8 +99,8 @@ def pool(
     therefore speak of new images for these participants. ``people_low`` and ``people_high`` draw
     participants too (``bootstrap_over_participants``), ``d`` is Hedges' over participants; with a handful
     of them both are rough. Cells that some participant lacks are left out, and ``skipped`` counts them.
-    ``n_training`` and ``penalty`` are means over participants, the former rounded; ``n_test_trials`` the
-    sum; stimuli and classes are counted once.
+    ``n_training``, ``penalty``, ``auc`` and ``top5`` are means over participants, the first rounded;
+    ``n_test_trials`` the sum; stimuli and classes are counted once.
     """
     return _score([d for d in participants if len(d.cells)], GROUP, rng, n_bootstrap, n_permutations)
 
@@ -253,12 +253,14 @@ def _table(pool: _Pool, rng: np.random.Generator) -> pd.DataFrame:
             "d": [standardised_effect(cell) for cell in over_chance.T],
             "p": p,
             "p_fdr": _fdr_by(p, np.where(full, np.where(main, 0, 1), -1)),
+            "auc": of_all["auc"],
+            "top5": of_all["top5"],
         },
         columns=list(SCORE_COLUMNS),
     )
 
 
-_MEANS = ("n_training", "penalty")
+_MEANS = ("n_training", "penalty", "auc", "top5")
 
 
 def _contrasts(pool: _Pool, signs: NDArray[np.float64], rng: np.random.Generator) -> pd.DataFrame:

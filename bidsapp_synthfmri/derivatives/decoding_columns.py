@@ -69,6 +69,11 @@ DECODING_COLUMNS = Columns(
             f"{_FDR}; family: regions and training sets of the participant in this experiment and source,"
             " whole training sets only, the shuffled control being a family of its own"
         ),
+        "auc": Column("Area under the ROC curve of each category against the others, mean over categories"),
+        "top5": Column(
+            "Balanced share of trials whose category is among the five of the highest decision values; n/a"
+            " for five categories or fewer"
+        ),
     }
 )
 CONTRAST_COLUMNS = Columns(

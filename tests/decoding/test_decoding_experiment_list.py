@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bidsapp_synthfmri.decoding.experiment_list import (
@@ -86,6 +88,14 @@ def test_the_default_list_is_led_by_todays_ridge_on_single_trials() -> None:
     assert (first.labels, first.classifier, first.test, first.sizes) == (None, "ridge", "trials", STEPS)
     assert len({experiment.name for experiment in DEFAULT_EXPERIMENTS}) == len(DEFAULT_EXPERIMENTS)
     assert "lda" in {experiment.classifier for experiment in DEFAULT_EXPERIMENTS}
+
+
+def test_the_example_of_the_docs_is_a_list() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    example = page.split("```toml")[1].split("```")[0]
+    assert [one.name for one in parse_experiments(example, WHERE)] == ["superordinate", "sampled"]
+    for experiment in DEFAULT_EXPERIMENTS:
+        assert f"| `{experiment.name}` |" in page
 
 
 def test_sets_that_take_part() -> None:

@@ -8,12 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from bidsapp_synthfmri.decoding import (
     Experiment,
     LabelledResponses,
     ParticipantData,
     decode,
+    fit,
     of_stimuli,
     score,
 )
@@ -268,6 +270,22 @@ def test_every_classifier_decodes(simulate: Simulate) -> None:
             decode(data, np.random.default_rng(0), experiment), np.random.default_rng(1), 5, 99
         ).table
         assert (table["p"] < 0.05).all()
+        assert (table["auc"] > 0.7).all()
+        assert table["top5"].isna().all()
+
+
+def test_area_and_top_5_are_of_the_decision_values(simulate: Simulate) -> None:
+    experiment = Experiment("e", sizes=(), rois=("all",), training=("real",), controls=())
+    data = simulate(4, n_classes=8, n_train=160, n_test=64, separation=1.5)
+    cells = decode(data, np.random.default_rng(0), experiment).cells
+    names = sorted(set(data.real.labels), key=str)
+    fitted = fit(data.real.values, list(map(str, data.real.labels)), groups=data.real.stimuli)
+    values = fitted.decision_function(data.test.values)
+    true = np.array([names.index(label) for label in data.test.labels])
+    areas = [roc_auc_score(true == k, values[:, k]) for k in range(8)]
+    assert cells["auc"][0] == pytest.approx(np.mean(areas), abs=1e-3)
+    hit = (np.argsort(-values, axis=1)[:, :5] == true[:, None]).any(axis=1)
+    assert cells["top5"][0] == pytest.approx(np.mean([hit[true == k].mean() for k in range(8)]), abs=0.01)
 
 
 def test_regions_and_sets_that_are_not_there_are_named(simulate: Simulate) -> None:

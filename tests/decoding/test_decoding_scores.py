@@ -47,6 +47,8 @@ def _decoded(
             "full": True,
             "penalty": 1.0,
             "penalty_at_edge": False,
+            "auc": 0.5,
+            "top5": np.nan,
         }
     )
     stimuli = tuple(f"{names}{number}" for number in range(n))
