@@ -45,7 +45,7 @@ _NOT_SCIENCE = frozenset(
         "command",
     }
 )
-_OF_THE_GROUP = frozenset({"labels", "label_set", "label_column", "coco_annotations"})
+_OF_THE_GROUP = frozenset({"labels", "label_set", "label_column", "experiments", "coco_annotations"})
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class RunConfig:
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
     label_set : name of the label set that the group level decodes, as decoding/label_sets_registry.py has it
     label_column : column of the stimulus table that holds the label
+    experiments : TOML list of what the group level decodes; None means decoding's default list
     coco_annotations : COCO's instances_train2014.json, for the label sets of COCO's images
     device : ``auto``, ``cpu`` or ``cuda``
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
@@ -127,6 +128,7 @@ class RunConfig:
     labels: Path | None = None
     label_set: str | None = None
     label_column: str | None = None
+    experiments: Path | None = None
     coco_annotations: Path | None = None
     device: str = "auto"
     work_dir: Path | None = None
@@ -315,7 +317,9 @@ class RunConfig:
         return cls(**{key: _typed(key, value) for key, value in values.items()})
 
 
-_PATHS = frozenset({"bids_dir", "output_dir", "stimuli_dir", "labels", "coco_annotations", "work_dir"})
+_PATHS = frozenset(
+    {"bids_dir", "output_dir", "stimuli_dir", "labels", "experiments", "coco_annotations", "work_dir"}
+)
 _PATH_PAIRS = frozenset({"derivatives", "images"})
 
 

@@ -128,3 +128,13 @@ def test_index_finds_every_run():
     printed = line("index")
     assert printed["config"]["runs"] == 142
     assert printed["agreement"] is None  # the peer takes minutes
+
+
+def test_decoders_are_scikit_learns():
+    agreement = line("decoding")["agreement"]
+    # The quick case has 80 test trials a cell: all must agree, float32 or not.
+    assert {name: share for name, share in agreement.items() if name != "compared"} == {
+        "ridge": 1.0,
+        "lda": 1.0,
+        "logistic": 1.0,
+    }

@@ -265,6 +265,12 @@ def decoding_options(function: Decorated) -> Decorated:
                 help="Column of the trial table that holds the label (group level).",
             ),
             click.option(
+                "--experiments",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="TOML list of decoding experiments (group level). Default: see docs/experiments.md.",
+            ),
+            click.option(
                 "--coco-annotations",
                 type=_FOLDER,
                 metavar="FILE",

@@ -1,6 +1,8 @@
 """Decoding: labels, classifiers, experiments that compare training sets, identification of the image."""
 
 from .classifiers import RidgeClassifier, fit
+from .decisions import decide
+from .experiment_list import DEFAULT_EXPERIMENTS, Experiment, control_of, parse_experiments
 from .experiments import Decoded, decode
 from .identification_group import StimulusScores, pool_identified
 from .identification_tables import Candidates, Identified, ShownTrials, identify, of_source
@@ -10,13 +12,15 @@ from .label_sets_registry import SCHEMES, LabelInputs, label_set
 from .label_sets_usable import UsableClasses, usable_classes
 from .labels import Labels, label_stimuli
 from .scores import Scores, join, pool, score
-from .training_sets import LabelledResponses, ParticipantData
+from .training_sets import LabelledResponses, ParticipantData, of_stimuli
 
 __all__ = [
+    "DEFAULT_EXPERIMENTS",
     "SCHEMES",
     "Candidates",
     "CocoAnnotations",
     "Decoded",
+    "Experiment",
     "Gap",
     "Identified",
     "LabelInputs",
@@ -30,6 +34,8 @@ __all__ = [
     "StimulusScores",
     "UsableClasses",
     "coco_annotations",
+    "control_of",
+    "decide",
     "decode",
     "fit",
     "identify",
@@ -37,6 +43,8 @@ __all__ = [
     "label_set",
     "label_stimuli",
     "of_source",
+    "of_stimuli",
+    "parse_experiments",
     "pool",
     "pool_identified",
     "score",

@@ -65,11 +65,6 @@ _CI_LOW = Column("Lower end of the 95% bootstrap interval")
 _CI_HIGH = Column("Upper end of the 95% bootstrap interval")
 _P = Column("p value, two-sided, not corrected")
 _P_FDR = Column("p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)")
-_PARTICIPANT = Column("Participant label without 'sub-', or 'group' for all pooled")
-_TRAINING = Column(
-    "What the decoder was trained on: real responses, synthetic responses to the same images"
-    " (synthetic_same) or to an extra image set (synthetic_ and its name)"
-)
 
 TRIAL_COLUMNS = Columns(
     {
@@ -284,53 +279,5 @@ LEAKAGE_SCORE_COLUMNS = Columns(
         "ci_high": Column("Upper end of the 95% interval, bootstrapped over stimuli within sources"),
         "n_voxels": _N_VOXELS,
         "n_stimuli": Column("Number of stimuli that the row is computed on, or that are too few"),
-    }
-)
-DECODING_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "roi": _ROI,
-        "training": _TRAINING,
-        "n_training": Column("Number of training stimuli; of 'group' the mean over participants, rounded"),
-        "full": Column("Whether the row's training set is the whole of its kind, not a part of it"),
-        "n_test_trials": Column("Number of real trials decoded"),
-        "n_test_stimuli": Column("Number of stimuli that those trials show"),
-        "n_classes": Column("Number of categories"),
-        "accuracy": Column("Balanced accuracy on real trials of unseen stimuli"),
-        "ci_low": _CI_LOW,
-        "ci_high": _CI_HIGH,
-        "chance": Column("Mean balanced accuracy with permuted labels"),
-        "p": Column("p value from permuted labels, one-sided, not corrected"),
-        "p_fdr": Column(
-            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
-            " training sets of the participant; rows with a whole training set only"
-        ),
-    }
-)
-CONTRAST_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "roi": _ROI,
-        "contrast": Column(
-            "Which training set less which; 'at equal size': the first cut to as many stimuli as the second"
-        ),
-        "difference": Column("Difference of balanced accuracies"),
-        "ci_low": _CI_LOW,
-        "ci_high": _CI_HIGH,
-        "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
-        "p_fdr": Column(
-            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
-            " contrasts of the participant; contrasts of whole training sets are one family, those at equal"
-            " size another"
-        ),
-    }
-)
-CONFUSION_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "training": _TRAINING,
-        "label": Column("Category of the stimulus"),
-        "predicted": Column("Category that the decoder gave"),
-        "count": Column("Number of real trials"),
     }
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..structures import Json
-from . import columns, names
+from . import decoding_columns, names
 from .identification_columns import IDENTIFICATION_COLUMNS, ORDER
 from .writer import Writer
 
@@ -19,6 +19,7 @@ def write_group(
     *,
     contrasts: pd.DataFrame,
     confusion: pd.DataFrame,
+    decisions: pd.DataFrame,
     identification: pd.DataFrame | None = None,
 ) -> tuple[Path, ...]:
     """Write the group's tables, and last the facts of its run; the paths written.
@@ -29,9 +30,10 @@ def write_group(
     """
     writer = Writer(output_dir)
     writer.withdraw(names.GROUP_SUMMARY)
-    writer.table(names.GROUP_DECODING, decoding, columns.DECODING_COLUMNS)
-    writer.table(names.GROUP_CONTRASTS, contrasts, columns.CONTRAST_COLUMNS)
-    writer.table(names.GROUP_CONFUSION, confusion, columns.CONFUSION_COLUMNS)
+    writer.table(names.GROUP_DECODING, decoding, decoding_columns.DECODING_COLUMNS)
+    writer.table(names.GROUP_CONTRASTS, contrasts, decoding_columns.CONTRAST_COLUMNS)
+    writer.table(names.GROUP_CONFUSION, confusion, decoding_columns.CONFUSION_COLUMNS)
+    writer.table(names.GROUP_DECISIONS, decisions, decoding_columns.DECISION_COLUMNS)
     if identification is None or identification.empty:
         writer.withdraw(names.GROUP_IDENTIFICATION)
     else:

@@ -232,6 +232,9 @@ GROUP_CONTRASTS = OutputFile(
 GROUP_CONFUSION = OutputFile(
     GROUP_FOLDER, (), "confusion_scores", ".tsv", "Categories of real trials, and as what they were decoded"
 )
+GROUP_DECISIONS = OutputFile(
+    GROUP_FOLDER, (), "decisions", ".tsv", "What the experiments decide, by one rule"
+)
 GROUP_IDENTIFICATION = OutputFile(
     GROUP_FOLDER, (), "identification_scores", ".tsv", "Identification of the image seen among many"
 )
@@ -270,6 +273,7 @@ OUTPUTS = (
     GROUP_DECODING,
     GROUP_CONTRASTS,
     GROUP_CONFUSION,
+    GROUP_DECISIONS,
     GROUP_IDENTIFICATION,
     GROUP_SUMMARY,
     GROUP_PAGE,

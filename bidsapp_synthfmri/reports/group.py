@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
 from .contrast_words import WHY_THEY_DISAGREE
+from .decision_tables import decision_table, experiment_tables
 from .decoding_figures import accuracy_figure, learning_figure
 from .decoding_scores import contrasts_of, decoding_scores
 from .decoding_tables import contrast_tables, decoding_tables
@@ -17,6 +18,7 @@ from .methods_text import group_methods, references
 from .numbers import count
 from .page import Page, render
 from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
+from .tables import Table
 
 
 def group_page(results: GroupResults) -> Page:
@@ -52,6 +54,8 @@ def group_page(results: GroupResults) -> Page:
         identification_sentences=identification_sentences(identified),
         identification_tables=identification_tables(identified),
         decoding_tables=decoding_tables(scores) if scores.rows else (),
+        decision_table=None if results.decisions is None else decision_table(results.decisions),
+        experiment_tables=_experiment_tables(results),
         contrast_tables=contrast_tables(contrasts, scores),
         why_they_disagree=WHY_THEY_DISAGREE,
         classes=classes,
@@ -67,6 +71,12 @@ def group_page(results: GroupResults) -> Page:
     )
     figures = (accuracy, learning, confused, identification)
     return Page(html, tuple(figure for figure in figures if figure is not None))
+
+
+def _experiment_tables(results: GroupResults) -> tuple[Table, ...]:
+    if results.experiments is None:
+        return ()
+    return experiment_tables(results.experiments, str(results.summary.get("main_experiment")))
 
 
 def _headline(participants: tuple[str, ...], classes: list[str], skipped: list[str]) -> tuple[Fact, ...]:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from ..config import RunConfig
-from ..decoding import (
-    Decoded,
-    LabelledResponses,
-    LabelSet,
-    ParticipantData,
-    decode,
-    join,
-    pool,
-    score,
-)
 from ..derivatives.dataset import write_dataset_files
 from ..derivatives.group import write_group
 from ..derivatives.names import PAGE
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
 from ..derivatives.writer import Writer
-from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
-from ..structures import Json, Synthetic
+from ..structures import Json
 from .console import LOGGER, Stopwatch
+from .decoding import (
+    N_BOOTSTRAP,
+    N_PERMUTATIONS,
+    ParticipantDecoded,
+    decode_participant,
+    experiments_of,
+    score_experiments,
+)
 from .identification import ParticipantIdentification, identification_scores, identify_images
-from .label_choice import label_facts, label_notes, label_source, labels_of, labels_of_images
+from .label_choice import label_facts, label_notes, label_source
 from .participant import write_page
-from .runtime import generator, software
-
-N_BOOTSTRAP = 2000
-N_PERMUTATIONS = 2000
+from .runtime import software
 
 
 def run_group(config: RunConfig) -> None:
@@ -41,54 +35,69 @@ def run_group(config: RunConfig) -> None:
 
     Raises
     ------
-    InputMissingError : the participant level has not run here, or the labels file is not there
+    InputMissingError : the participant level has not run here, or a file that options name is not there
     NothingMatchedError : a participant asked for is not among those written
-    InputMalformedError : files or labels that do not fit
+    InputMalformedError : files, experiments or labels that do not fit
+    ParticipantFailedError : the files of one among several participants cannot be used; the others were
+        pooled and written
     """
     watch = Stopwatch("group")
     participants = chosen_participants(config)
-    decoded: list[Decoded] = []
-    labels: dict[str, LabelSet] = {}
+    experiments = experiments_of(config)
+    decoded: list[ParticipantDecoded] = []
+    unusable: dict[str, InputMissingError | InputMalformedError] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
     identified: list[ParticipantIdentification] = []
     for participant in participants:
-        with watch.step(f"decoding sub-{participant}"):
+        try:
             results = load_participant(config.output_dir, participant, config.task_label)
+        except (InputMissingError, InputMalformedError) as error:
+            if len(participants) == 1 or participant in config.participant_labels:
+                raise
+            unusable[participant] = error
+            continue
+        with watch.step(f"decoding sub-{participant}"):
             hashes[participant] = str(results.summary.get("configuration_hash"))
-            labels[participant] = labels_of(results, None, config)
-            data = _participant_data(results, config, labels[participant])
-            decoded.append(decode(data, generator(config, participant, "decoding")))
+            decoded.append(decode_participant(results, config, experiments))
             notes.update(dict.fromkeys(_notes_on(results)))
         with watch.step(f"identifying images of sub-{participant}"):
             identified.append(identify_images(results, config))
+    if not decoded:
+        raise next(iter(unusable.values()))
     _require_one_configuration(hashes)
     with watch.step("statistics"):
-        parts = [
-            score(part, generator(config, part.participant, "scores"), N_BOOTSTRAP, N_PERMUTATIONS)
-            for part in decoded
-        ]
-        parts.append(pool(decoded, generator(config, "pool"), N_BOOTSTRAP, N_PERMUTATIONS))
-        scores = join(parts)
+        scores = score_experiments(decoded, config)
         identification = identification_scores(identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        skipped = [*_unfinished(config), *scores.skipped, *identification.sentences]
+        skipped = [*_unfinished(config), *_left_out(unusable), *scores.skipped, *identification.sentences]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
-        said = label_notes(labels) if config.label_set is not None else []
-        summary = _summary(config, decoded, labels, [*notes, *said], skipped)
+        labels = {part.participant: part.labels for part in decoded}
+        named = config.label_set is not None or experiments[0].labels is not None
+        summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
+        summary["experiments"] = [asdict(experiment) for experiment in experiments]
+        summary["main_experiment"] = experiments[0].name
         write_group(
             config.output_dir,
             scores.table,
             summary,
             contrasts=scores.contrasts,
             confusion=scores.confusion,
+            decisions=scores.decisions,
             identification=identification.table,
         )
         writer = Writer(config.output_dir)
         write_page(writer, group_page(load_group(config.output_dir)))
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
+    if unusable:
+        names = ", ".join(f"sub-{label}" for label in unusable)
+        raise ParticipantFailedError(
+            f"{len(unusable)} of {len(participants)} participants were left out: {names}; the others were"
+            " decoded",
+            "Run the participant level for them again, see the group's page for the reasons",
+        )
 
 
 def chosen_participants(config: RunConfig) -> tuple[str, ...]:
@@ -144,64 +153,18 @@ def _require_one_configuration(hashes: dict[str, str]) -> None:
         )
 
 
-def _participant_data(results: ParticipantResults, config: RunConfig, labels: LabelSet) -> ParticipantData:
-    trials = results.responses.trials
-    label_of = dict(zip(trials.stimuli, labels.labels, strict=True))
-    shown = tuple(str(stimulus) for stimulus in trials.table["stimulus"])
-    is_test = results.splits == "test"
-    sides = {
-        name: LabelledResponses(
-            name=name,
-            values=results.responses.values[rows],
-            labels=tuple(label_of[shown[row]] for row in rows),
-            stimuli=tuple(shown[row] for row in rows),
-        )
-        for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
-    }
-    synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, labels_of_images(extra, labels, config)) for extra in results.extra]
-    return ParticipantData(
-        participant=results.participant,
-        real=sides["real"],
-        synthetic=tuple(synthetic),
-        test=sides["test"],
-        rois=results.voxels.roi_sets(),
-    )
-
-
-def _training_images(synthetic: Synthetic, label_of: dict[str, str | None]) -> LabelledResponses:
-    rows = np.flatnonzero(synthetic.table["split"] == "train")
-    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"].iloc[rows])
-    return LabelledResponses(
-        name="synthetic_same",
-        values=synthetic.values[rows],
-        labels=tuple(label_of[stimulus] for stimulus in stimuli),
-        stimuli=stimuli,
-    )
-
-
-def _extra_images(synthetic: Synthetic, labels: LabelSet) -> LabelledResponses:
-    set_name = str(synthetic.table["split"].iloc[0])
-    LOGGER.debug("image set %s: %s", set_name, labels.origin)
-    # Their own names: a picture of another set may be called the same.
-    own = tuple(f"{set_name}/{stimulus}" for stimulus in synthetic.table["stimulus"])
-    return LabelledResponses(
-        name=f"synthetic_{set_name}", values=synthetic.values, labels=labels.labels, stimuli=own
-    )
+def _left_out(unusable: dict[str, InputMissingError | InputMalformedError]) -> list[str]:
+    return [f"Participant {label} was left out: {error.problem}." for label, error in unusable.items()]
 
 
 def _summary(
-    config: RunConfig,
-    decoded: Sequence[Decoded],
-    labels: Mapping[str, LabelSet],
-    notes: list[str],
-    skipped: Sequence[str],
+    config: RunConfig, decoded: Sequence[ParticipantDecoded], notes: list[str], skipped: Sequence[str]
 ) -> Json:
     classes = sorted({name for part in decoded for name in part.classes})
     return {
         "participants": [part.participant for part in decoded],
-        "label_source": label_source(next(iter(labels.values()))),
-        "labels": {participant: label_facts(own) for participant, own in labels.items()},
+        "label_source": label_source(decoded[0].labels),
+        "labels": {part.participant: label_facts(part.labels) for part in decoded},
         "classes": classes,
         "n_permutations": N_PERMUTATIONS,
         "n_bootstrap": N_BOOTSTRAP,

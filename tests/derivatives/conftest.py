@@ -180,6 +180,9 @@ def config(tmp_path: Path) -> RunConfig:
 def decoding() -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "experiment": ["main", "main", "other"],
+            "source": ["all"] * 3,
+            "control": ["none"] * 3,
             "participant": ["01", "02", "group"],
             "roi": ["all"] * 3,
             "training": ["real", "synthetic_same", "synthetic_Objects"],
@@ -222,10 +225,11 @@ def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame, identifi
     write_group(
         config.output_dir,
         decoding,
-        {"participants": ["01", "02"]},
+        {"participants": ["01", "02"], "main_experiment": "main"},
         contrasts=decoding,
         confusion=decoding[:0],
         identification=identification,
+        decisions=decoding[["experiment", "source", "p"]],
     )
     group = Writer(config.output_dir)
     group.text(names.GROUP_PAGE, "<!doctype html><title>group</title>")
