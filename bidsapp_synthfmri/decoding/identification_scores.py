@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -48,11 +49,12 @@ def expected_top_k(better: Float64Array, tied: Float64Array, n_all: int, n: int,
     return np.where(np.isnan(better), np.nan, expected)
 
 
+@lru_cache(maxsize=64)
 def _reach(n_all: int, n: int, k: int) -> Float64Array:
     """(n_all,) probability that fewer than k of b better candidates are among n - 1 drawn, for every b.
 
     The hypergeometric distribution's own sum over fewer than k, for all b at once: scipy's takes 400
-    times as long for 10,000 candidates.
+    times as long for 10,000 candidates. Every region and kind of pattern asks for the same ones.
     """
     better, others, drawn = np.arange(n_all), n_all - 1, n - 1
     if drawn == others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..derivatives.citations import REFERENCES, Reference
@@ -99,9 +100,9 @@ def _other_experiments(summary: Json) -> str:
     return f" Further experiments of the list: {listed(others)}." if others else ""
 
 
-def references(summary: Json) -> tuple[str, ...]:
-    """What to cite, in plain text, by author."""
-    wanted = [*_ALWAYS_CITED, *_CITED.get(str(summary.get("responses", "")), ())]
+def references(summary: Json, further: Sequence[str] = ()) -> tuple[str, ...]:
+    """What to cite, in plain text, by author; ``further`` are keys of what the summary does not tell of."""
+    wanted = [*_ALWAYS_CITED, *further, *_CITED.get(str(summary.get("responses", "")), ())]
     wanted += _SELECTION_CITED.get(str(summary.get("layer_selection", "")), ())
     chosen = chosen_of(summary)
     if chosen is not None and not chosen.n_candidates and "kay2013" in wanted:

@@ -25,6 +25,7 @@ from ..structures import IntArray, Synthetic
 from .console import LOGGER
 from .label_choice import labels_of
 from .runtime import generator
+from .sources import image_sources
 
 ALL_CANDIDATES = "all"
 MOST_CANDIDATES = 10_000
@@ -81,15 +82,18 @@ def identify_images(results: ParticipantResults, config: RunConfig) -> Participa
     source_of = _sources(results, config)
     reference = results.responses.values[results.splits != "test"]
     kinds = {ALL_CANDIDATES: (trials, candidates)}
+    too_few = []
     for source in _separate_sources(trials, candidates, source_of):
         part = of_source(trials, candidates, source_of, source)
-        if (n := len(set(part[0].stimuli))) < LEAST_OF_SOURCE:
-            sentences.append(
-                f"{who}: identification within source {source} was left out: {n} of the test images are of"
-                f" it, and {LEAST_OF_SOURCE} are needed."
-            )
-            continue
-        kinds[source] = part
+        if len(set(part[0].stimuli)) < LEAST_OF_SOURCE:
+            too_few.append(source)
+        else:
+            kinds[source] = part
+    if too_few:
+        sentences.append(
+            f"{who}: identification within {', '.join(too_few)} was left out: {LEAST_OF_SOURCE} test images"
+            " of a source are needed, and there are fewer."
+        )
     found = {}
     for kind, (own, among) in kinds.items():
         LOGGER.debug("identifying among %d images (%s)", len(among.images), kind)
@@ -211,16 +215,13 @@ def _alike(results: ParticipantResults) -> set[str]:
 
 
 def _sources(results: ParticipantResults, config: RunConfig) -> dict[str, str | None]:
-    """Image source of every candidate: by its name, else as the events said of the dataset's own."""
+    """Image source of every candidate: by its name, or the column of the events that the options name."""
+    trials = results.responses.trials
+    if config.source_column is not None:
+        said = image_sources(trials, config.source_column)
+        return {} if said is None else dict(said.labels)
     own = labels_of(results, "source", config)
-    source_of: dict[str, str | None] = dict(zip(results.responses.trials.stimuli, own.labels, strict=True))
-    if not own.n_labelled and results.leakage is not None:
-        table = results.leakage.stimuli
-        known = table["source"].notna()
-        source_of |= dict(
-            zip(table["stimulus"][known].astype(str), table["source"][known].astype(str), strict=True)
-        )
-        return source_of
+    source_of: dict[str, str | None] = dict(zip(trials.stimuli, own.labels, strict=True))
     for extra in results.extra:
         named = label_set("source", [str(stimulus) for stimulus in extra.table["stimulus"]], LabelInputs())
         source_of |= dict(zip(_names(extra, is_own=False), named.labels, strict=True))
