@@ -228,8 +228,8 @@ def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame, identifi
         {"participants": ["01", "02"], "main_experiment": "main"},
         contrasts=decoding,
         confusion=decoding[:0],
-        identification=identification,
         decisions=decoding[["experiment", "source", "p"]],
+        identification=identification,
     )
     group = Writer(config.output_dir)
     group.text(names.GROUP_PAGE, "<!doctype html><title>group</title>")

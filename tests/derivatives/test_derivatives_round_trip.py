@@ -209,18 +209,19 @@ def test_the_group_reads_back(
     pd.testing.assert_frame_equal(read.identification, identification, check_exact=True)
 
 
+def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> None:
+    path = output_tree / "group" / "decoding_scores.tsv"
+    path.write_text("\n".join(line.partition("\t")[2] for line in path.read_text().splitlines()) + "\n")
+    with pytest.raises(InputMalformedError, match=r"decoding_scores.tsv.*Run the group level again"):
+        load_group(output_tree)
+
+
 def test_a_group_run_that_identifies_nothing_leaves_no_earlier_table(
     output_tree: Path, decoding: pd.DataFrame
 ) -> None:
     before = set(output_tree.glob("group/identification_scores.*"))
     tables = {"contrasts": decoding, "confusion": decoding[:0], "decisions": decoding[:0]}
-    write_group(
-        output_tree,
-        decoding,
-        {"participants": [], "main_experiment": "main"},
-        **tables,
-        identification=decoding[:0],
-    )
+    write_group(output_tree, decoding, {"participants": []}, **tables, identification=decoding[:0])
 
     assert len(before) == 2
     assert not list(output_tree.glob("group/identification_scores.*"))
@@ -232,13 +233,6 @@ def test_every_column_of_identification_is_explained(output_tree: Path, identifi
     assert set(identification.columns) < set(dictionary)
     unknown = [name for name in identification if "Column of the input" in dictionary[name]["Description"]]
     assert unknown == []
-
-
-def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> None:
-    path = output_tree / "group" / "decoding_scores.tsv"
-    path.write_text("\n".join(line.partition("\t")[2] for line in path.read_text().splitlines()) + "\n")
-    with pytest.raises(InputMalformedError, match=r"decoding_scores.tsv.*Run the group level again"):
-        load_group(output_tree)
 
 
 def test_a_second_run_leaves_no_image_set_that_it_does_not_have(tmp_path: Path, make, write) -> None:
