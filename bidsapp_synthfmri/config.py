@@ -45,7 +45,7 @@ _NOT_SCIENCE = frozenset(
         "command",
     }
 )
-_OF_THE_GROUP = frozenset({"labels", "label_column"})
+_OF_THE_GROUP = frozenset({"labels", "label_set", "label_column", "experiments", "coco_annotations"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ class RunConfig:
     test_fraction : share of the stimuli held out where too few are repeated
     source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label`` for the group level
+    label_set : name of the label set that the group level decodes, as decoding/label_sets_registry.py has it
     label_column : column of the stimulus table that holds the label
+    experiments : TOML list of what the group level decodes; None means decoding's default list
+    coco_annotations : COCO's instances_train2014.json, for the label sets of COCO's images
     device : ``auto``, ``cpu`` or ``cuda``
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
     cache_size : GB that the feature cache may take; None sets no bound
@@ -123,7 +126,10 @@ class RunConfig:
     test_fraction: float = 0.1
     source_column: str | None = None
     labels: Path | None = None
+    label_set: str | None = None
     label_column: str | None = None
+    experiments: Path | None = None
+    coco_annotations: Path | None = None
     device: str = "auto"
     work_dir: Path | None = None
     cache_size: float | None = None
@@ -159,7 +165,7 @@ class RunConfig:
             problems.append((f"--cache-size is {self.cache_size}", "Give GB, more than 0"))
         if self.random_seed < 0:
             problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
-        if self.labels is not None and self.label_column is not None:
+        if self.label_column is not None and (self.labels is not None or self.label_set is not None):
             problems.append(("--labels and --label-column were both given", "Give one of them"))
         problems += self._model_problems()
         problems += self._threshold_problems()
@@ -311,7 +317,9 @@ class RunConfig:
         return cls(**{key: _typed(key, value) for key, value in values.items()})
 
 
-_PATHS = frozenset({"bids_dir", "output_dir", "stimuli_dir", "labels", "work_dir"})
+_PATHS = frozenset(
+    {"bids_dir", "output_dir", "stimuli_dir", "labels", "experiments", "coco_annotations", "work_dir"}
+)
 _PATH_PAIRS = frozenset({"derivatives", "images"})
 
 

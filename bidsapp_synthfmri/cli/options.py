@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from .lists import ListOption
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path)
+_PATH_LIKE = re.compile(r"[^:]*[./\\\\]")
 
 
 def applied(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
@@ -251,13 +253,28 @@ def decoding_options(function: Decorated) -> Decorated:
         [
             click.option(
                 "--labels",
-                type=click.Path(path_type=Path),
-                help="TSV with columns stimulus and label (group level).",
+                cls=ListOption,
+                multiple=True,
+                metavar="{NAME,FILE}...",
+                help="What to decode: a label set (source, superordinate, scene, setting, column:NAME ...), "
+                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV (group level).",
             ),
             click.option(
                 "--label-column",
                 metavar="COLUMN",
                 help="Column of the trial table that holds the label (group level).",
+            ),
+            click.option(
+                "--experiments",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="TOML list of decoding experiments (group level). Default: see docs/experiments.md.",
+            ),
+            click.option(
+                "--coco-annotations",
+                type=_FOLDER,
+                metavar="FILE",
+                help="COCO's instances_train2014.json, for the label sets coco_... (group level).",
             ),
         ],
     )
@@ -302,6 +319,7 @@ def run_config(**options: Any) -> RunConfig:
         options["space"] = options["space"].removeprefix("space-")
     options["derivatives"] = _named_paths("--derivatives", options["derivatives"])
     options["images"] = _named_paths("--images", options["images"])
+    options["label_set"], options["labels"] = _label_set_and_file(options.get("labels", ()))
     options["rois"] = _separate("--roi", options["rois"])
     options["layers"] = _separate("--layers", options["layers"])
     options["confounds"] = _separate("--confounds", options.get("confounds", ())) or DEFAULT_CONFOUNDS
@@ -317,6 +335,23 @@ def _separate(option: str, values: Sequence[str]) -> tuple[str, ...]:
     if values and not words:
         raise UsageError(f"{option} was given, but names nothing", f"Name something, or leave {option} out")
     return words
+
+
+def _label_set_and_file(values: Sequence[str]) -> tuple[str | None, Path | None]:
+    """The label set's name and the table's path among the words of ``--labels``.
+
+    A word that is a file's path, or has a dot or a slash before any colon, is the table.
+    """
+    files = [word for word in values if Path(word).is_file() or _PATH_LIKE.match(word)]
+    names = [word for word in values if word not in files]
+    if len(names) > 1 or len(files) > 1:
+        raise UsageError(
+            f"--labels names {len(names)} label sets and {len(files)} files",
+            "Name one label set, or give one file, or labels:COLUMN and its file",
+        )
+    if not all(values):
+        raise UsageError("--labels was given, but names nothing", "Name a label set or a file")
+    return (names[0] if names else None), (Path(files[0]) if files else None)
 
 
 def _without_prefix(prefix: str, option: str, labels: Sequence[str]) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ def label_stimuli(
     where: str = "the labels table",
     of: str = "",
     fallback_to_names: bool = False,
+    label: str = "label",
 ) -> Labels:
     """Labels of stimuli from a labels table, else from a column of the trials, else from their names.
 
@@ -54,10 +55,11 @@ def label_stimuli(
     stimuli : identities
     trials : table with ``stimulus`` and ``column``; a stimulus may have several rows (presentations)
     column : the column of ``trials`` that holds the label
-    labels : table with columns ``stimulus`` and ``label``
+    labels : table with columns ``stimulus`` and ``label``, or the one that ``label`` names
     where : what messages call that table; its file
     of : what messages call the set that the stimuli are of (``image set NAME``)
     fallback_to_names : take the names where the table knows none of the stimuli
+    label : the column of ``labels`` that holds the label
 
     Raises
     ------
@@ -65,8 +67,10 @@ def label_stimuli(
         the stimuli and the names are not asked for
     """
     if labels is not None:
-        found = _from_table(labels, "label", where)
+        found = _from_table(labels, label, where)
         source = "Labels come from the table given with --labels."
+        if label != "label":
+            source = f"Labels come from the column {label!r} of the table given with --labels."
         if stimuli and not any(_identity(stimulus) in found for stimulus in stimuli):
             if not fallback_to_names:
                 raise _no_overlap(stimuli, where, of)

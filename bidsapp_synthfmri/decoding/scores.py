@@ -10,21 +10,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..evaluation.statistics import fdr, percentile_interval, permutation_p
+from ..evaluation.statistics import (
+    above_chance,
+    bootstrap_over_participants,
+    fdr,
+    percentile_interval,
+    permutation_p,
+    standardised_effect,
+)
 from ..structures import ALL_VOXELS, IntArray
-from .experiments import Decoded
-from .resampling import balanced_accuracy, permuted_accuracy, share_stimuli, stimulus_shares
+from .experiment_list import SHUFFLED
+from .experiments import NO_CONTROL, Decoded
+from .resampling import TestStimuli, balanced_accuracy, permuted_accuracy, share_stimuli, stimulus_shares
 from .training_sets import FULL, REAL
 
 GROUP = "group"
 SCORE_COLUMNS = (
-    "participant", "roi", "training", "n_training", "full", "n_test_trials", "n_test_stimuli", "n_classes",
-    "accuracy", "ci_low", "ci_high", "chance", "p", "p_fdr",
+    "participant", "roi", "training", "control", "step", "n_training", "full", "n_participants",
+    "n_test_trials", "n_test_stimuli", "n_classes", "penalty", "penalty_at_edge", "accuracy", "ci_low",
+    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "auc", "top5",
 )  # fmt: skip
-CONTRAST_COLUMNS = ("participant", "roi", "contrast", "difference", "ci_low", "ci_high", "p", "p_fdr")
-CONFUSION_COLUMNS = ("participant", "training", "label", "predicted", "count")
-_CELL = ["roi", "training", "step"]
+CONTRAST_COLUMNS = (
+    "participant", "roi", "training", "control", "contrast", "n_participants", "n_same_sign",
+    "n_test_stimuli", "difference", "ci_low", "ci_high", "people_low", "people_high", "d", "p", "p_fdr",
+)  # fmt: skip
+CONFUSION_COLUMNS = ("participant", "training", "control", "label", "predicted", "count")
+_CELL = ["roi", "training", "control", "step"]
 _EQUAL_SIZE = " at equal size"
+_SHUFFLED = " - shuffled"
 # Accuracies are sums of fractions: equal ones may differ in their last bits.
 _TIE = 1e-12
 
@@ -36,9 +49,10 @@ class Scores:
     Attributes
     ----------
     table : ``SCORE_COLUMNS``; accuracy is balanced accuracy on single test trials, chance its mean
-        under permuted labels, ``p_fdr`` over the rows with the full training set
-    contrasts : ``CONTRAST_COLUMNS``; synthetic minus real accuracy, ``p_fdr`` over ROI sets and contrasts,
-        whole sets as one family and those cut to the real set's size as another
+        under permuted labels, ``p_fdr`` over the rows with the full training set, controls apart
+    contrasts : ``CONTRAST_COLUMNS``; accuracy of a training set less that of the real one, or of the same
+        shuffled over images; ``p_fdr`` over ROI sets and training sets, whole sets less real as one family,
+        those cut to the real set's size as another, those less shuffled as a third
     confusion : ``CONFUSION_COLUMNS``; decoders of all voxels with the full training set
     skipped : sentences on what was left out
     """
@@ -64,8 +78,9 @@ def score(
     by stimulus, two-sided. It varies with differences between classes too, which a bootstrap within
     classes takes as given, so that an interval can exclude zero where p is large.
     ``p_fdr``: Benjamini & Hochberg 1995, within a participant (or the group). Accuracies: rows with
-    the full training set. Contrasts: rows with full sets are one family, over ROI sets and training
-    sets; rows at equal size, which ask another question, are the second.
+    the full training set, those of controls apart. Contrasts: rows with full sets are one family, over ROI
+    sets and training sets; rows at equal size, and those less shuffled, ask other questions and are
+    families of their own. ``above_chance`` is (accuracy - chance) / (1 - chance).
     """
     return _score([decoded], decoded.participant, rng, n_bootstrap, n_permutations)
 
@@ -81,9 +96,10 @@ def pool(
     Notes
     -----
     Stimuli that several participants saw are drawn, permuted and swapped together. Intervals and p
-    therefore speak of new images for these participants: with a handful of participants a bootstrap
-    over them says next to nothing about others, and none is made. Cells that some participant lacks
-    are left out, and ``skipped`` counts them. ``n_training`` is the mean over participants, rounded;
+    therefore speak of new images for these participants. ``people_low`` and ``people_high`` draw
+    participants too (``bootstrap_over_participants``), ``d`` is Hedges' over participants; with a handful
+    of them both are rough. Cells that some participant lacks are left out, and ``skipped`` counts them.
+    ``n_training``, ``penalty``, ``auc`` and ``top5`` are means over participants, the first rounded;
     ``n_test_trials`` the sum; stimuli and classes are counted once.
     """
     return _score([d for d in participants if len(d.cells)], GROUP, rng, n_bootstrap, n_permutations)
@@ -117,14 +133,58 @@ def _score(
     for decoded, rows in zip(participants, stimuli.rows, strict=True):
         draws.append(balanced_accuracy(decoded, weights[:, rows]))
         null.append(permuted_accuracy(decoded, _permuted_labels(decoded, rows, order)))
-    observed = np.mean([stimulus_shares(d).sum(axis=1) for d in participants], axis=0)
-    table = _table(participants, name, observed, np.mean(draws, axis=0), np.mean(null, axis=0))
+    pool = _Pool.of(participants, name, stimuli, np.stack(draws), np.stack(null))
     signs = stimuli.signs(n_permutations, rng)
-    shares = np.zeros((len(observed), len(stimuli.labels)))  # (n_cells, n_stimuli)
-    for decoded, rows in zip(participants, stimuli.rows, strict=True):
-        shares[:, rows] += stimulus_shares(decoded) / len(participants)
-    contrasts = _contrasts(participants[0].cells, name, shares, np.mean(draws, axis=0), signs)
+    table, contrasts = _table(pool, rng), _contrasts(pool, signs, rng)
     return Scores(table, contrasts, _confusion(participants, name), (*skipped, *lost))
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Participants with the same cells.
+
+    Attributes
+    ----------
+    name : of the participant, or of the group
+    shares : (n_participants, n_cells, n_stimuli) what each stimulus adds to accuracy
+    draws : (n_participants, n_draws, n_cells) accuracy under bootstrap draws of stimuli
+    null : (n_participants, n_permutations, n_cells) accuracy under permuted labels
+    """
+
+    participants: Sequence[Decoded]
+    name: str
+    shares: NDArray[np.float64]
+    draws: NDArray[np.float64]
+    null: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        participants: Sequence[Decoded],
+        name: str,
+        stimuli: TestStimuli,
+        draws: NDArray[np.float64],
+        null: NDArray[np.float64],
+    ) -> _Pool:
+        shares = np.zeros((len(participants), draws.shape[2], len(stimuli.labels)))
+        for own, decoded, rows in zip(shares, participants, stimuli.rows, strict=True):
+            own[:, rows] = stimulus_shares(decoded)
+        return cls(participants, name, shares, draws, null)
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        return self.participants[0].cells
+
+    @property
+    def n_stimuli(self) -> int:
+        return len({stimulus for decoded in self.participants for stimulus in decoded.stimuli})
+
+    def people_intervals(self, draws: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """(n, 2) 95% intervals with participants drawn too, of (n_participants, n_draws, n); NaN of one."""
+        if len(draws) < 2:
+            return np.full((draws.shape[2], 2), np.nan)
+        drawn = bootstrap_over_participants(draws, rng)
+        return np.array([percentile_interval(cell) for cell in drawn.T]).reshape(-1, 2)
 
 
 def _common_cells(participants: Sequence[Decoded]) -> tuple[list[Decoded], tuple[str, ...]]:
@@ -159,84 +219,122 @@ def _permuted_labels(decoded: Decoded, rows: IntArray, order: IntArray) -> IntAr
     return np.asarray(label_at[order[:, rows]])
 
 
-def _table(
-    participants: Sequence[Decoded],
-    name: str,
-    observed: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    null: NDArray[np.float64],
-) -> pd.DataFrame:
-    cells = participants[0].cells
-    intervals = np.array([percentile_interval(cell) for cell in draws.T])
+def _table(pool: _Pool, rng: np.random.Generator) -> pd.DataFrame:
+    cells, participants = pool.cells, pool.participants
+    each = pool.shares.sum(axis=2)  # (n_participants, n_cells)
+    observed, null = each.mean(axis=0), pool.null.mean(axis=0)
+    chance = null.mean(axis=0)
+    intervals = np.array([percentile_interval(cell) for cell in pool.draws.mean(axis=0).T])
+    people = pool.people_intervals(pool.draws, rng)
     p = np.array([permutation_p(value - _TIE, cell) for value, cell in zip(observed, null.T, strict=True)])
-    sizes = np.mean([decoded.cells["n_training"] for decoded in participants], axis=0)
+    over_chance = each - pool.null.mean(axis=1)
+    main = (cells["control"] == NO_CONTROL).to_numpy()
     full = cells["full"].to_numpy()
+    of_all = {name: np.mean([d.cells[name] for d in participants], axis=0) for name in _MEANS}
     return pd.DataFrame(
         {
-            "participant": name,
-            "roi": cells["roi"],
-            "training": cells["training"],
-            "n_training": np.rint(sizes).astype(np.int64),
+            "participant": pool.name,
+            **{name: cells[name] for name in _CELL},
+            "n_training": np.rint(of_all["n_training"]).astype(np.int64),
             "full": full,
+            "n_participants": len(participants),
             "n_test_trials": sum(int(decoded.counts[0].sum()) for decoded in participants),
-            "n_test_stimuli": len({s for decoded in participants for s in decoded.stimuli}),
+            "n_test_stimuli": pool.n_stimuli,
             "n_classes": len({c for decoded in participants for c in decoded.classes}),
+            "penalty": of_all["penalty"],
+            "penalty_at_edge": np.any([d.cells["penalty_at_edge"] for d in participants], axis=0),
             "accuracy": observed,
             "ci_low": intervals[:, 0],
             "ci_high": intervals[:, 1],
-            "chance": null.mean(axis=0),
+            "people_low": people[:, 0],
+            "people_high": people[:, 1],
+            "chance": chance,
+            "above_chance": above_chance(observed, chance),
+            "d": [standardised_effect(cell) for cell in over_chance.T],
             "p": p,
-            "p_fdr": fdr(np.where(full, p, np.nan)),
+            "p_fdr": _fdr_by(p, np.where(full, np.where(main, 0, 1), -1)),
+            "auc": of_all["auc"],
+            "top5": of_all["top5"],
         },
         columns=list(SCORE_COLUMNS),
     )
 
 
-def _contrasts(
-    cells: pd.DataFrame,
-    name: str,
-    shares: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    signs: NDArray[np.float64],
-) -> pd.DataFrame:
-    """Full synthetic sets against the full real set, and larger ones also at the real set's size."""
-    whole = cells["full"] & (cells["training"] == REAL)
-    real = dict(zip(cells["roi"][whole], np.flatnonzero(whole), strict=True))
+_MEANS = ("n_training", "penalty", "auc", "top5")
+
+
+def _contrasts(pool: _Pool, signs: NDArray[np.float64], rng: np.random.Generator) -> pd.DataFrame:
+    """Whole sets less the whole real set, larger ones also at its size, and whole sets less shuffled."""
+    pairs = _pairs(pool.cells)
+    changes = pool.draws[:, :, [one for one, _, _ in pairs]] - pool.draws[:, :, [two for _, two, _ in pairs]]
+    people = pool.people_intervals(changes, rng)
     rows: list[dict[str, Any]] = []
-    for number, (roi, training, step) in enumerate(cells[_CELL].itertuples(index=False, name=None)):
-        if training == REAL or step not in (FULL, "1") or roi not in real:
-            continue
-        change = shares[number] - shares[real[roi]]  # (n_stimuli,)
-        low, high = percentile_interval(draws[:, number] - draws[:, real[roi]])
-        difference = float(change.sum())
-        size = "" if step == FULL else _EQUAL_SIZE
+    for number, (cell, baseline, contrast) in enumerate(pairs):
+        change = pool.shares[:, cell] - pool.shares[:, baseline]  # (n_participants, n_stimuli)
+        each, over_people = change.sum(axis=1), change.mean(axis=0)
+        difference = float(over_people.sum())
+        low, high = percentile_interval(changes[:, :, number].mean(axis=0))
         rows.append(
             {
-                "participant": name,
-                "roi": roi,
-                "contrast": f"{training} - {REAL}{size}",
+                "participant": pool.name,
+                "roi": pool.cells["roi"][cell],
+                "training": pool.cells["training"][cell],
+                "control": SHUFFLED if contrast.endswith(_SHUFFLED) else NO_CONTROL,
+                "contrast": contrast,
+                "n_participants": len(each),
+                "n_same_sign": int((np.sign(each) == np.sign(difference)).sum()),
+                "n_test_stimuli": pool.n_stimuli,
                 "difference": difference,
                 "ci_low": low,
                 "ci_high": high,
-                "p": permutation_p(abs(difference) - _TIE, np.abs(signs @ change)),
+                "people_low": people[number, 0],
+                "people_high": people[number, 1],
+                "d": standardised_effect(each),
+                "p": permutation_p(abs(difference) - _TIE, np.abs(signs @ over_people)),
             }
         )
     table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
-    return table.assign(p_fdr=_contrast_fdr(table))
+    kinds = [_kind(str(name)) for name in table["contrast"]]
+    p = table["p"].to_numpy(dtype=np.float64)
+    return table.assign(p_fdr=_fdr_by(p, np.array(kinds, dtype=np.int64)))
 
 
-def _contrast_fdr(contrasts: pd.DataFrame) -> NDArray[np.float64]:
-    """Corrected p of each contrast; those at equal size are a family of their own."""
-    p = contrasts["p"].to_numpy(dtype=np.float64)
-    equal_size = np.array([str(name).endswith(_EQUAL_SIZE) for name in contrasts["contrast"]], dtype=bool)
-    return np.where(equal_size, fdr(np.where(equal_size, p, np.nan)), fdr(np.where(equal_size, np.nan, p)))
+def _pairs(cells: pd.DataFrame) -> list[tuple[int, int, str]]:
+    """(cell, what it is compared with, the contrast's name)."""
+    keys = [tuple(map(str, key)) for key in cells[_CELL].itertuples(index=False, name=None)]
+    place = {key: number for number, key in enumerate(keys)}
+    pairs = []
+    for number, (roi, training, control, step) in enumerate(keys):
+        if control != NO_CONTROL:
+            actual = place.get((roi, training, NO_CONTROL, FULL))
+            if actual is not None:
+                pairs.append((actual, number, f"{training}{_SHUFFLED}"))
+            continue
+        real = place.get((roi, REAL, NO_CONTROL, FULL))
+        if training != REAL and step in (FULL, "1") and real is not None:
+            size = "" if step == FULL else _EQUAL_SIZE
+            pairs.append((number, real, f"{training} - {REAL}{size}"))
+    return pairs
+
+
+def _kind(contrast: str) -> int:
+    """The family that a contrast belongs to."""
+    return next((n for n, end in enumerate((_EQUAL_SIZE, _SHUFFLED), 1) if contrast.endswith(end)), 0)
+
+
+def _fdr_by(p: NDArray[np.float64], family: IntArray) -> NDArray[np.float64]:
+    """Corrected p within each family; NaN where it is negative."""
+    corrected = np.full(len(p), np.nan)
+    for number in np.unique(family[family >= 0]):
+        corrected[family == number] = fdr(p[family == number])
+    return corrected
 
 
 def _confusion(participants: Sequence[Decoded], name: str) -> pd.DataFrame:
     """Trials of each label predicted as each class; of the group, summed over participants."""
     frames = [_own_confusion(decoded) for decoded in participants]
     joined = _stack(frames, CONFUSION_COLUMNS)
-    keys = ["training", "label", "predicted"]
+    keys = ["training", "control", "label", "predicted"]
     summed = joined.groupby(keys, sort=False)["count"].sum().reset_index()
     summed.insert(0, "participant", name)
     return summed
@@ -245,11 +343,12 @@ def _confusion(participants: Sequence[Decoded], name: str) -> pd.DataFrame:
 def _own_confusion(decoded: Decoded) -> pd.DataFrame:
     chosen = decoded.cells["full"] & (decoded.cells["roi"] == ALL_VOXELS)
     rows = []
-    for number, training in zip(np.flatnonzero(chosen), decoded.cells["training"][chosen], strict=True):
+    for number in np.flatnonzero(chosen):
+        training, control = decoded.cells.loc[number, ["training", "control"]]
         for label, true_name in enumerate(decoded.classes):
             counts = decoded.counts[number][decoded.labels == label].sum(axis=0)
             rows += [
-                (decoded.participant, training, true_name, predicted, int(count))
+                (decoded.participant, training, control, true_name, predicted, int(count))
                 for predicted, count in zip(decoded.classes, counts, strict=True)
             ]
     return pd.DataFrame(rows, columns=list(CONFUSION_COLUMNS))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
 from ..structures import BoolArray, FloatArray, IntArray, RoiSet
+from ..synthesis.noise_model import NoiseModel
+from .label_sets_usable import usable_classes
 
-REAL = "real"
+REAL, MIXED, SYNTHETIC = "real", "mixed", "synthetic"
 SYNTHETIC_SAME = "synthetic_same"
 FULL = "all"
 # Sizes relative to the number of real training stimuli, so that sizes agree between training sets.
@@ -25,16 +27,19 @@ class LabelledResponses:
 
     Attributes
     ----------
-    name : ``real``, ``synthetic_same`` or ``synthetic_NAME``
+    name : ``real``, ``synthetic_same``, ``synthetic_NAME`` or ``mixed``
     values : (n_trials, n_voxels), all sets in the same unit
     stimuli : (n_trials,) identities
     labels : (n_trials,) category, or None; the same for all trials of a stimulus
+    noiseless : (n_trials,) which rows lack the noise of a trial; None for all rows of a synthetic set
+        and for none of others
     """
 
     name: str
     values: FloatArray
     stimuli: tuple[str, ...]
     labels: tuple[str | None, ...]
+    noiseless: BoolArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.stimuli) == len(self.labels):
@@ -68,16 +73,36 @@ class LabelledResponses:
         """Categories with enough distinct stimuli."""
         return {label for label, n in self.stimuli_per_class().items() if label is not None and n >= at_least}
 
+    @property
+    def is_noiseless(self) -> BoolArray:
+        """(n_trials,) which rows lack the noise of a trial."""
+        if self.noiseless is not None:
+            return self.noiseless
+        return np.full(len(self.stimuli), self.name.startswith(SYNTHETIC))
+
+    @property
+    def label_of(self) -> dict[str, str | None]:
+        """The category of each stimulus, in order of first occurrence."""
+        return dict(zip(self.stimuli, self.labels, strict=True))
+
     def of_classes(self, classes: Sequence[str]) -> LabelledResponses:
         """The trials of some categories."""
         known = set(classes)
-        rows = [row for row, label in enumerate(self.labels) if label in known]
+        return self.take([row for row, label in enumerate(self.labels) if label in known])
+
+    def take(self, rows: Sequence[int] | IntArray) -> LabelledResponses:
+        """Some rows."""
         return LabelledResponses(
             self.name,
             self.values[rows],
             tuple(self.stimuli[row] for row in rows),
             tuple(self.labels[row] for row in rows),
+            None if self.noiseless is None else self.noiseless[rows],
         )
+
+    def relabelled(self, label_of: Mapping[str, str | None]) -> LabelledResponses:
+        """The same responses with other labels; stimuli that the mapping lacks have none."""
+        return replace(self, labels=tuple(label_of.get(stimulus) for stimulus in self.stimuli))
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,7 @@ class ParticipantData:
         (``synthetic_same``), noiseless predictions for other images (``synthetic_NAME``)
     test : single real trials of the test stimuli
     rois : voxels to decode from
+    noise : how real single trials vary; None where no stimulus was repeated
     """
 
     participant: str
@@ -99,6 +125,7 @@ class ParticipantData:
     synthetic: tuple[LabelledResponses, ...]
     test: LabelledResponses
     rois: tuple[RoiSet, ...]
+    noise: NoiseModel | None = None
 
     def __post_init__(self) -> None:
         self._require_same_voxels()
@@ -140,11 +167,17 @@ class Comparison:
     skipped: tuple[str, ...]
 
 
-def compare(data: ParticipantData, min_train: int, min_test: int) -> Comparison:
+def compare(data: ParticipantData, min_train: int, min_test: int, n_folds: int = 0) -> Comparison:
     """The largest fair comparison: classes with enough stimuli in every set that takes part.
 
-    Real trials and out-of-fold responses decide the classes; an extra set that has fewer than half of
-    them is left out, one that has more takes the classes it lacks out of the comparison.
+    Parameters
+    ----------
+    min_train, min_test, n_folds : stimuli a class needs, see ``usable_classes``
+
+    Notes
+    -----
+    Stimuli with real trials and out-of-fold responses decide the classes; an extra set that has fewer than
+    half of them is left out, one that has more takes the classes it lacks out of the comparison.
     """
     who = f"Participant {data.participant}"
     skipped = [
@@ -153,36 +186,80 @@ def compare(data: ParticipantData, min_train: int, min_test: int) -> Comparison:
         if (n := part.stimuli_per_class().get(None, 0))
     ]
     own = [data.real, *(part for part in data.synthetic if part.name == SYNTHETIC_SAME)]
-    classes = data.test.classes(min_test)
-    classes = classes.intersection(*(part.classes(min_train) for part in own))
-    n_test = len(data.test.classes(1))
-    reason = f"at least {min_train} training and {min_test} test stimuli"
-    if len(classes) < 2:
-        skipped.append(
-            f"{who} was not decoded: {len(classes)} of {n_test} categories have {reason}, and two are needed."
-        )
+    in_all = set.intersection(*(set(part.stimuli) for part in own))
+    train = [label for stimulus, label in data.real.label_of.items() if stimulus in in_all]
+    test = list(data.test.label_of.values())
+    usable = usable_classes(train, test, what=who, min_train=min_train, min_test=min_test, n_folds=n_folds)
+    skipped += usable.sentences
+    if not usable.classes:
         return Comparison((), (), data.test.of_classes(()), tuple(skipped))
-    if len(classes) < n_test:
-        skipped.append(f"{who}: {n_test - len(classes)} of {n_test} categories lack {reason}; left out.")
+    classes = set(usable.classes)
     extra: list[LabelledResponses] = []
     for part in (part for part in data.synthetic if part.name != SYNTHETIC_SAME):
-        shared = classes & part.classes(min_train)
+        # Of a rule's reasons only how many classes pass it matters here.
+        found = usable_classes(
+            list(part.of_classes(tuple(classes)).label_of.values()),
+            [label for label in test if label in classes],
+            what=who,
+            min_train=min_train,
+            min_test=min_test,
+            n_folds=n_folds,
+        )
+        shared = set(found.classes)
+        enough = f"at least {max(min_train, n_folds)} images"
         if len(shared) < max(2, len(classes) / 2):
             skipped.append(
-                f"{who}: training set {part.name!r} was left out: it has at least {min_train} images of "
-                f"only {len(shared)} of {len(classes)} categories."
+                f"{who}: training set {part.name!r} was left out: it has {enough} of only {len(shared)} of"
+                f" {len(classes)} classes, and half of them and two are needed."
             )
             continue
         if shared < classes:
             skipped.append(
-                f"{who}: categories {', '.join(sorted(classes - shared))} were left out of every training "
-                f"set because {part.name!r} has fewer than {min_train} images of them."
+                f"{who}: classes {', '.join(sorted(classes - shared))} were left out of every training set"
+                f" because {part.name!r} does not have {enough} of them."
             )
         classes = shared
         extra.append(part)
     names = tuple(sorted(classes))
     training = tuple(part.of_classes(names) for part in (*own, *extra))
     return Comparison(names, training, data.test.of_classes(names), tuple(skipped))
+
+
+def mixed(comparison: Comparison) -> LabelledResponses:
+    """Real responses, and those to every extra set; to the same images where there is no extra set."""
+    real, *synthetic = comparison.training
+    parts = [real, *([part for part in synthetic if part.name != SYNTHETIC_SAME] or synthetic)]
+    return LabelledResponses(
+        MIXED,
+        np.concatenate([part.values for part in parts]),
+        tuple(stimulus for part in parts for stimulus in part.stimuli),
+        tuple(label for part in parts for label in part.labels),
+        np.concatenate([part.is_noiseless for part in parts]),
+    )
+
+
+def mean_of_repeats(test: LabelledResponses) -> tuple[LabelledResponses, float]:
+    """The mean response to each stimulus, and what that makes of the noise's sd, on average over stimuli."""
+    index, names = pd.factorize(np.asarray(test.stimuli, dtype=object))
+    repeats = np.bincount(index)
+    values = np.zeros((len(names), test.values.shape[1]))
+    np.add.at(values, index, test.values)
+    means = (values / repeats[:, None]).astype(np.float32)
+    label_of = test.label_of
+    stimuli = tuple(str(name) for name in names)
+    averaged = LabelledResponses(test.name, means, stimuli, tuple(label_of[name] for name in stimuli))
+    return averaged, float(np.sqrt(np.mean(1 / repeats)))
+
+
+def of_stimuli(data: ParticipantData, keep: Callable[[str], bool]) -> ParticipantData:
+    """The participant with some stimuli alone."""
+
+    def part(responses: LabelledResponses) -> LabelledResponses:
+        return responses.take([row for row, name in enumerate(responses.stimuli) if keep(name)])
+
+    return replace(
+        data, real=part(data.real), test=part(data.test), synthetic=tuple(map(part, data.synthetic))
+    )
 
 
 def noise_sd(data: ParticipantData) -> NDArray[np.float64]:
@@ -207,7 +284,7 @@ def random_ranks(sets: Sequence[LabelledResponses], rng: np.random.Generator) ->
 
 
 def growing_subsets(
-    training: LabelledResponses, n_real: int, ranks: dict[str, float]
+    training: LabelledResponses, n_real: int, ranks: dict[str, float], steps: Sequence[float] = STEPS
 ) -> list[tuple[str, IntArray]]:
     """(step, rows) of growing size, the last the whole set.
 
@@ -215,19 +292,20 @@ def growing_subsets(
     ----------
     n_real : real training stimuli; step 0.5 is half as many, whatever the set
     ranks : a key for every stimulus; each class gives the same fraction of its own, lowest keys first
+    steps : sizes relative to ``n_real``; those that are too large for the set are passed over
     """
     table = pd.DataFrame({"stimulus": training.stimuli, "label": training.labels})
     table["rank"] = table["stimulus"].map(ranks)
     place = table.groupby("label")["rank"].rank(method="dense")
     size = table.groupby("label")["stimulus"].transform("nunique")
     subsets = []
-    for step in _steps(n_real, training.n_stimuli):
+    for step in _steps(n_real, training.n_stimuli, steps):
         wanted = np.maximum(1, np.round(step * n_real / training.n_stimuli * size))
         chosen: BoolArray = (place <= wanted).to_numpy()
         subsets.append((f"{step:g}", np.flatnonzero(chosen)))
     return [*subsets, (FULL, np.arange(len(training.stimuli)))]
 
 
-def _steps(n_real: int, n_own: int) -> list[float]:
+def _steps(n_real: int, n_own: int, steps: Sequence[float]) -> list[float]:
     """Steps below the whole set; those close to it tell nothing new, except the real set's own size."""
-    return [step for step in STEPS if step * n_real <= 0.75 * n_own or (step == 1.0 and n_real < n_own)]
+    return [step for step in steps if step * n_real <= 0.75 * n_own or (step == 1.0 and n_real < n_own)]

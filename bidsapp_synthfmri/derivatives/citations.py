@@ -170,6 +170,20 @@ REFERENCES = (
         ),
     ),
     Reference(
+        "kay2008",
+        "article",
+        "Identification of the image seen among many by predicted responses.",
+        "Kay, Kendrick N. and Naselaris, Thomas and Prenger, Ryan J. and Gallant, Jack L.",
+        2008,
+        (
+            ("title", "Identifying natural images from human brain activity"),
+            ("journal", "Nature"),
+            ("volume", "452"),
+            ("pages", "352--355"),
+            ("doi", "10.1038/nature06713"),
+        ),
+    ),
+    Reference(
         "benjamini1995",
         "article",
         "The correction of p-values for the false discovery rate.",

@@ -48,12 +48,13 @@ class Columns:
         return {name: self.known.get(name, unknown).entry(kinds[name]) for name in map(str, table.columns)}
 
 
-def _levels(**levels: str) -> MappingProxyType[str, str]:
-    return MappingProxyType(levels)
+def levels(**meanings: str) -> MappingProxyType[str, str]:
+    """The meaning of each value of a column."""
+    return MappingProxyType(meanings)
 
 
 _SPLIT = "Side of the split that the stimulus is on; no stimulus is on both"
-_SPLITS = _levels(
+_SPLITS = levels(
     train="the encoder was fitted on responses to this stimulus",
     test="held out of every choice made in fitting",
 )
@@ -64,11 +65,6 @@ _CI_LOW = Column("Lower end of the 95% bootstrap interval")
 _CI_HIGH = Column("Upper end of the 95% bootstrap interval")
 _P = Column("p value, two-sided, not corrected")
 _P_FDR = Column("p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)")
-_PARTICIPANT = Column("Participant label without 'sub-', or 'group' for all pooled")
-_TRAINING = Column(
-    "What the decoder was trained on: real responses, synthetic responses to the same images"
-    " (synthetic_same) or to an extra image set (synthetic_ and its name)"
-)
 
 TRIAL_COLUMNS = Columns(
     {
@@ -113,7 +109,7 @@ RANK_COLUMNS = Columns(
         "rank": Column("Place of the image among all that were ranked, from 1, the highest score"),
         "end": Column(
             "Which end of the order the row is of",
-            levels=_levels(highest="expected to drive the region most", lowest="expected to drive it least"),
+            levels=levels(highest="expected to drive the region most", lowest="expected to drive it least"),
         ),
         "stimulus": Column("Identity of the picture"),
         "label": Column("Category of the picture"),
@@ -148,7 +144,7 @@ ENCODING_COLUMNS = Columns(
         ),
         "metric": Column(
             "What the value is; correlations and R2 are means over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 cv_r="correlation of predicted and single real responses in cross-validation",
                 cv_r2="coefficient of determination in cross-validation",
                 share_of_voxels="share of the region's voxels whose layer this is",
@@ -176,7 +172,7 @@ ACCOUNTING_COLUMNS = Columns(
         "roi": _ROI,
         "level": Column(
             "What is correlated",
-            levels=_levels(
+            levels=levels(
                 voxel="each voxel's responses across test stimuli; mean over the region's voxels",
                 pattern="each stimulus's pattern across the region's voxels; mean over stimuli",
                 pattern_centred="as pattern, with the mean pattern removed",
@@ -184,7 +180,7 @@ ACCOUNTING_COLUMNS = Columns(
         ),
         "row": Column(
             "Which two are correlated",
-            levels=_levels(
+            levels=levels(
                 real_real="one presentation with another of the same stimulus",
                 synthetic_real="noiseless prediction with one presentation",
                 mean_real_real="mean of the other presentations with one presentation",
@@ -208,7 +204,7 @@ RELIABILITY_COLUMNS = Columns(
         "roi": _ROI,
         "metric": Column(
             "What the value is; means over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 ncsnr="noise-ceiling signal-to-noise ratio",
                 r="single-trial reliability",
                 noise_ceiling="share of variance of the mean response that is signal",
@@ -247,7 +243,7 @@ LEAKAGE_STIMULUS_COLUMNS = Columns(
         "source": Column("Where the picture comes from; n/a where nothing tells sources apart"),
         "imagenet": Column(
             "What says that the picture is one of ImageNet's, on which networks are trained; n/a for nothing",
-            levels=_levels(
+            levels=levels(
                 name="its name has ImageNet's spelling",
                 folder="its folder is a synset's, or named after ImageNet",
                 source="its source is named after ImageNet",
@@ -260,7 +256,7 @@ LEAKAGE_SCORE_COLUMNS = Columns(
     {
         "subset": Column(
             "Test stimuli that the row is computed on",
-            levels=_levels(
+            levels=levels(
                 all="all",
                 source="those of one source",
                 within_sources="all, the mean of each source removed from responses and predictions",
@@ -273,7 +269,7 @@ LEAKAGE_SCORE_COLUMNS = Columns(
         "roi": _ROI,
         "row": Column(
             "Which two are correlated, in each voxel over stimuli; mean over the region's voxels",
-            levels=_levels(
+            levels=levels(
                 synthetic_real="noiseless prediction with one presentation",
                 real_real="one presentation with another of the same stimulus",
             ),
@@ -283,53 +279,5 @@ LEAKAGE_SCORE_COLUMNS = Columns(
         "ci_high": Column("Upper end of the 95% interval, bootstrapped over stimuli within sources"),
         "n_voxels": _N_VOXELS,
         "n_stimuli": Column("Number of stimuli that the row is computed on, or that are too few"),
-    }
-)
-DECODING_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "roi": _ROI,
-        "training": _TRAINING,
-        "n_training": Column("Number of training stimuli; of 'group' the mean over participants, rounded"),
-        "full": Column("Whether the row's training set is the whole of its kind, not a part of it"),
-        "n_test_trials": Column("Number of real trials decoded"),
-        "n_test_stimuli": Column("Number of stimuli that those trials show"),
-        "n_classes": Column("Number of categories"),
-        "accuracy": Column("Balanced accuracy on real trials of unseen stimuli"),
-        "ci_low": _CI_LOW,
-        "ci_high": _CI_HIGH,
-        "chance": Column("Mean balanced accuracy with permuted labels"),
-        "p": Column("p value from permuted labels, one-sided, not corrected"),
-        "p_fdr": Column(
-            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
-            " training sets of the participant; rows with a whole training set only"
-        ),
-    }
-)
-CONTRAST_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "roi": _ROI,
-        "contrast": Column(
-            "Which training set less which; 'at equal size': the first cut to as many stimuli as the second"
-        ),
-        "difference": Column("Difference of balanced accuracies"),
-        "ci_low": _CI_LOW,
-        "ci_high": _CI_HIGH,
-        "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
-        "p_fdr": Column(
-            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995) over regions and"
-            " contrasts of the participant; contrasts of whole training sets are one family, those at equal"
-            " size another"
-        ),
-    }
-)
-CONFUSION_COLUMNS = Columns(
-    {
-        "participant": _PARTICIPANT,
-        "training": _TRAINING,
-        "label": Column("Category of the stimulus"),
-        "predicted": Column("Category that the decoder gave"),
-        "count": Column("Number of real trials"),
     }
 )

@@ -232,6 +232,12 @@ GROUP_CONTRASTS = OutputFile(
 GROUP_CONFUSION = OutputFile(
     GROUP_FOLDER, (), "confusion_scores", ".tsv", "Categories of real trials, and as what they were decoded"
 )
+GROUP_DECISIONS = OutputFile(
+    GROUP_FOLDER, (), "decisions", ".tsv", "What the experiments decide, by one rule"
+)
+GROUP_IDENTIFICATION = OutputFile(
+    GROUP_FOLDER, (), "identification_scores", ".tsv", "Identification of the image seen among many"
+)
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
 
@@ -267,6 +273,8 @@ OUTPUTS = (
     GROUP_DECODING,
     GROUP_CONTRASTS,
     GROUP_CONFUSION,
+    GROUP_DECISIONS,
+    GROUP_IDENTIFICATION,
     GROUP_SUMMARY,
     GROUP_PAGE,
 )

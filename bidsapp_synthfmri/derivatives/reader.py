@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..decoding.experiments import NO_CONTROL
+from ..encoding.storage import read_encoder
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import (
     BoolArray,
@@ -23,6 +25,7 @@ from ..structures import (
     Trials,
     VoxelSpace,
 )
+from ..synthesis.noise_model import NoiseModel
 from . import images, names
 from .names import OutputFile, Place
 from .results import GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
@@ -150,12 +153,44 @@ def load_group(output_dir: Path) -> GroupResults:
     source = _Source(output_dir, Place())
     if not names.GROUP_SUMMARY.path(output_dir, Place()).is_file():
         raise InputMissingError(f"{output_dir} holds no group results", "Run the group level first")
+    summary, every = source.json(names.GROUP_SUMMARY), source.table(names.GROUP_DECODING)
+    if "experiment" not in every:
+        path = source.path(names.GROUP_DECODING)
+        raise InputMalformedError(f"{path} was written by an older version", source.remedy)
     return GroupResults(
-        decoding=source.table(names.GROUP_DECODING),
-        contrasts=source.table(names.GROUP_CONTRASTS),
-        confusion=source.table(names.GROUP_CONFUSION),
-        summary=source.json(names.GROUP_SUMMARY),
+        decoding=_main(every, summary),
+        contrasts=_main(source.table(names.GROUP_CONTRASTS), summary),
+        confusion=_main(source.table(names.GROUP_CONFUSION), summary),
+        summary=summary,
+        experiments=every,
+        decisions=source.table(names.GROUP_DECISIONS),
+        identification=_identification(source),
     )
+
+
+def load_noise_model(output_dir: Path, participant: str, task: str | None = None) -> NoiseModel | None:
+    """How a participant's real trials vary; None where no stimulus was repeated.
+
+    Parameters
+    ----------
+    output_dir, participant, task : see ``load_participant``
+
+    Raises
+    ------
+    as ``load_participant``, and InputMalformedError for an encoder that does not match its card
+    """
+    source = _source(output_dir, participant, task)
+    return read_encoder(source.path(names.ENCODER)).noise
+
+
+def _main(table: pd.DataFrame, summary: Json) -> pd.DataFrame:
+    """Rows of the experiment that the page speaks of: controls apart, of several sources the first."""
+    is_main = table["experiment"] == summary.get("main_experiment")
+    own: pd.DataFrame = table[is_main & (table["control"] == NO_CONTROL)]
+    if own.empty:
+        return own.reset_index(drop=True)
+    own = own[own["source"] == own["source"].iloc[0]]
+    return own.reset_index(drop=True)
 
 
 def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
@@ -311,6 +346,12 @@ def _leakage(source: _Source) -> LeakageResults | None:
         stimuli=source.table(names.LEAKAGE_STIMULI),
         scores=source.table(names.LEAKAGE_SCORES),
     )
+
+
+def _identification(source: _Source) -> pd.DataFrame | None:
+    if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
+        return None
+    return source.table(names.GROUP_IDENTIFICATION)
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

@@ -87,13 +87,19 @@ class GroupResults:
 
     Attributes
     ----------
-    decoding : long-form scores, one row a participant, ROI and training set
-    contrasts : accuracy with synthetic less with real training
-    confusion : real trials of each category decoded as each
+    decoding : long-form scores of the main experiment, one row a participant, ROI, training set and size
+    contrasts : accuracy with synthetic less with real training, of the main experiment
+    confusion : real trials of each category decoded as each, of the main experiment
     summary : facts of the run
+    experiments : ``decoding`` of every experiment and control
+    decisions : claims and verdicts
+    identification : of the image seen among many, long-form; None where there is none
     """
 
     decoding: pd.DataFrame
     contrasts: pd.DataFrame
     confusion: pd.DataFrame
     summary: Json
+    experiments: pd.DataFrame | None = None
+    decisions: pd.DataFrame | None = None
+    identification: pd.DataFrame | None = None

@@ -145,7 +145,7 @@ def bootstrap_over_participants(draws: ArrayLike, rng: np.random.Generator) -> F
 
 
 def standardised_effect(values: ArrayLike, null: float = 0.0) -> float:
-    """Cohen's d over participants with Hedges' correction for few of them; NaN for fewer than two.
+    """Cohen's d over participants with Hedges' correction for few of them; NaN for fewer than three.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def standardised_effect(values: ArrayLike, null: float = 0.0) -> float:
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
-    if len(known) < 2 or not known.std() > 0:
+    if len(known) < 3 or not known.std() > 0:
         return np.nan
     df = len(known) - 1
     return float((known.mean() - null) / known.std(ddof=1) * (1 - 3 / (4 * df - 1)))

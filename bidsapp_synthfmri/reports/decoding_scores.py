@@ -9,7 +9,7 @@ import pandas as pd
 
 from .estimates import GROUP, SIGNIFICANT, number, rois_of
 
-REAL, SYNTHETIC_SAME = "real", "synthetic_same"
+REAL, SYNTHETIC_SAME, MIXED = "real", "synthetic_same", "mixed"
 _SYNTHETIC = "synthetic_"
 
 
@@ -163,6 +163,8 @@ def training_name(training: str) -> str:
         return "real responses"
     if training == SYNTHETIC_SAME:
         return "synthetic responses to the same images"
+    if training == MIXED:
+        return "real and synthetic responses together"
     if training.startswith(_SYNTHETIC):
         return f"synthetic responses to the images of “{training.removeprefix(_SYNTHETIC)}”"
     return training
@@ -172,6 +174,8 @@ def short_training_name(training: str) -> str:
     """A training set in few words, for tables and heads of panels."""
     if training == SYNTHETIC_SAME:
         return "synthetic, same images"
+    if training == MIXED:
+        return "real and synthetic"
     if training.startswith(_SYNTHETIC):
         return f"synthetic, “{training.removeprefix(_SYNTHETIC)}”"
     return training

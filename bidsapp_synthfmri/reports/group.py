@@ -5,14 +5,20 @@ from __future__ import annotations
 from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
 from .contrast_words import WHY_THEY_DISAGREE
+from .decision_tables import decision_table, experiment_tables
 from .decoding_figures import accuracy_figure, learning_figure
 from .decoding_scores import contrasts_of, decoding_scores
 from .decoding_tables import contrast_tables, decoding_tables
 from .group_words import decoding_sentences, group_verdicts, participants_words
+from .identification import identification_view
+from .identification_figure import identification_figure
+from .identification_tables import identification_tables
+from .identification_words import METHOD, identification_sentences, identification_verdict
 from .methods_text import group_methods, references
 from .numbers import count
 from .page import Page, render
 from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
+from .tables import Table
 
 
 def group_page(results: GroupResults) -> Page:
@@ -29,6 +35,8 @@ def group_page(results: GroupResults) -> Page:
     classes = [str(name) for name in summary.get("classes", [])]
     accuracy, learning = accuracy_figure(scores), learning_figure(scores)
     confused = confusion_figure(results.confusion)
+    identified = identification_view(results.identification)
+    identification = identification_figure(identified)
     html = render(
         "group.html.j2",
         participants=participants,
@@ -41,18 +49,34 @@ def group_page(results: GroupResults) -> Page:
         accuracy_figure=accuracy,
         learning_figure=learning,
         confusion_figure=confused,
+        identification_figure=identification,
+        identification_verdict=identification_verdict(identified),
+        identification_sentences=identification_sentences(identified),
+        identification_tables=identification_tables(identified),
         decoding_tables=decoding_tables(scores) if scores.rows else (),
+        decision_table=None if results.decisions is None else decision_table(results.decisions),
+        experiment_tables=_experiment_tables(results),
         contrast_tables=contrast_tables(contrasts, scores),
         why_they_disagree=WHY_THEY_DISAGREE,
         classes=classes,
-        methods=group_methods(summary, len(participants)) if scores.rows else (),
-        references=references(summary),
+        methods=(
+            *(group_methods(summary, len(participants)) if scores.rows else ()),
+            *((METHOD,) if identified.tasks else ()),
+        ),
+        references=references(summary, ("kay2008",) if identified.tasks else ()),
         provenance=provenance_facts(summary),
         software=software_table(summary),
         elapsed=elapsed_table(summary),
         command=str(summary.get("command", "")),
     )
-    return Page(html, tuple(figure for figure in (accuracy, learning, confused) if figure is not None))
+    figures = (accuracy, learning, confused, identification)
+    return Page(html, tuple(figure for figure in figures if figure is not None))
+
+
+def _experiment_tables(results: GroupResults) -> tuple[Table, ...]:
+    if results.experiments is None:
+        return ()
+    return experiment_tables(results.experiments, str(results.summary.get("main_experiment")))
 
 
 def _headline(participants: tuple[str, ...], classes: list[str], skipped: list[str]) -> tuple[Fact, ...]:

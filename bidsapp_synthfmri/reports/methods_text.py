@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..derivatives.citations import REFERENCES, Reference
@@ -64,11 +65,11 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
     permuted = f" {counted(summary['n_permutations'], 'time')}" if "n_permutations" in summary else ""
     decoding = (
         f"Categories were decoded within each of {counted(n_participants, 'participant')} from the voxels of"
-        " each region with a linear ridge classifier, its penalty chosen inside the training set. It was"
+        f" each region with {_CLASSIFIERS[_main(summary)['classifier']]} inside the training set. It was"
         " trained on real single-trial responses, on synthetic responses to the same images (predicted out"
         " of fold, by encoders that had not been fitted on those images) or on synthetic responses to"
         " further images, and always tested on the same real single-trial responses to images that neither"
-        f" encoder nor decoder had seen. {summary.get('label_source', '')}"
+        f" encoder nor decoder had seen.{_other_experiments(summary)} {summary.get('label_source', '')}"
     ).strip()
     statistics = (
         "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
@@ -81,9 +82,27 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
     return decoding, statistics, _software(summary)
 
 
-def references(summary: Json) -> tuple[str, ...]:
-    """What to cite, in plain text, by author."""
-    wanted = [*_ALWAYS_CITED, *_CITED.get(str(summary.get("responses", "")), ())]
+_CLASSIFIERS = {
+    "ridge": "a linear ridge classifier, its penalty chosen",
+    "lda": "linear discriminant analysis, the shrinkage of its covariance chosen",
+    "logistic": "logistic regression, its ridge penalty chosen",
+}
+
+
+def _main(summary: Json) -> Json:
+    """The experiment that the page speaks of."""
+    listed_ones = summary.get("experiments", [])
+    return dict(listed_ones[0]) if listed_ones else {"classifier": "ridge"}
+
+
+def _other_experiments(summary: Json) -> str:
+    others = [str(one["name"]) for one in summary.get("experiments", [])[1:]]
+    return f" Further experiments of the list: {listed(others)}." if others else ""
+
+
+def references(summary: Json, further: Sequence[str] = ()) -> tuple[str, ...]:
+    """What to cite, in plain text, by author; ``further`` are keys of what the summary does not tell of."""
+    wanted = [*_ALWAYS_CITED, *further, *_CITED.get(str(summary.get("responses", "")), ())]
     wanted += _SELECTION_CITED.get(str(summary.get("layer_selection", "")), ())
     chosen = chosen_of(summary)
     if chosen is not None and not chosen.n_candidates and "kay2013" in wanted:

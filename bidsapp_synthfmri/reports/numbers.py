@@ -22,6 +22,18 @@ def percent(value: float, signed: bool = False) -> str:
     return MISSING if not math.isfinite(value) else f"{_points(value, signed)}%"
 
 
+def share(value: float) -> str:
+    """A proportion that may be small: ``41.3%``, below one percent two digits of it, ``0.020%``."""
+    if not math.isfinite(value) or value == 0 or abs(value) >= 0.01:
+        return percent(value)
+    return f"{100 * value:#.2g}%"
+
+
+def share_with_interval(value: float, low: float, high: float) -> str:
+    """``0.020% [0, 0.061]``."""
+    return share(value) + _brackets(value, low, high, share(low)[:-1], share(high)[:-1])
+
+
 def points(value: float, signed: bool = False) -> str:
     """A proportion as percentage points without a unit, ``41.3``."""
     return MISSING if not math.isfinite(value) else _points(value, signed)

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import numpy as np
-import pandas as pd
+from dataclasses import asdict
 
 from ..config import RunConfig
-from ..decoding import (
-    Decoded,
-    LabelledResponses,
-    Labels,
-    ParticipantData,
-    decode,
-    join,
-    label_stimuli,
-    pool,
-    score,
-)
 from ..derivatives.dataset import write_dataset_files
 from ..derivatives.group import write_group
 from ..derivatives.names import PAGE
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
 from ..derivatives.writer import Writer
-from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
-from ..structures import Json, Synthetic
+from ..structures import Json
 from .console import LOGGER, Stopwatch
+from .decoding import (
+    N_BOOTSTRAP,
+    N_PERMUTATIONS,
+    ParticipantDecoded,
+    decode_participant,
+    experiments_of,
+    score_experiments,
+)
+from .identification import ParticipantIdentification, identification_scores, identify_images
+from .label_choice import label_facts, label_notes, label_source
 from .participant import write_page
-from .runtime import generator, software
-
-N_BOOTSTRAP = 2000
-N_PERMUTATIONS = 2000
+from .runtime import software
 
 
 def run_group(config: RunConfig) -> None:
@@ -42,49 +35,69 @@ def run_group(config: RunConfig) -> None:
 
     Raises
     ------
-    InputMissingError : the participant level has not run here, or the labels file is not there
+    InputMissingError : the participant level has not run here, or a file that options name is not there
     NothingMatchedError : a participant asked for is not among those written
-    InputMalformedError : files or labels that do not fit
+    InputMalformedError : files, experiments or labels that do not fit
+    ParticipantFailedError : the files of one among several participants cannot be used; the others were
+        pooled and written
     """
     watch = Stopwatch("group")
     participants = chosen_participants(config)
-    given = None if config.labels is None else _read_labels(config.labels)
-    decoded: list[Decoded] = []
-    sources: list[Labels] = []
+    experiments = experiments_of(config)
+    decoded: list[ParticipantDecoded] = []
+    unusable: dict[str, InputMissingError | InputMalformedError] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
+    identified: list[ParticipantIdentification] = []
     for participant in participants:
-        with watch.step(f"decoding sub-{participant}"):
+        try:
             results = load_participant(config.output_dir, participant, config.task_label)
+        except (InputMissingError, InputMalformedError) as error:
+            if len(participants) == 1 or participant in config.participant_labels:
+                raise
+            unusable[participant] = error
+            continue
+        with watch.step(f"decoding sub-{participant}"):
             hashes[participant] = str(results.summary.get("configuration_hash"))
-            data, labels = _participant_data(results, config, given)
-            decoded.append(decode(data, generator(config, participant, "decoding")))
-            sources.append(labels)
+            decoded.append(decode_participant(results, config, experiments))
             notes.update(dict.fromkeys(_notes_on(results)))
+        with watch.step(f"identifying images of sub-{participant}"):
+            identified.append(identify_images(results, config))
+    if not decoded:
+        raise next(iter(unusable.values()))
     _require_one_configuration(hashes)
     with watch.step("statistics"):
-        parts = [
-            score(part, generator(config, part.participant, "scores"), N_BOOTSTRAP, N_PERMUTATIONS)
-            for part in decoded
-        ]
-        parts.append(pool(decoded, generator(config, "pool"), N_BOOTSTRAP, N_PERMUTATIONS))
-        scores = join(parts)
+        scores = score_experiments(decoded, config)
+        identification = identification_scores(identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        skipped = [*_unfinished(config), *scores.skipped]
+        skipped = [*_unfinished(config), *_left_out(unusable), *scores.skipped, *identification.sentences]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
-        summary = _summary(config, decoded, sources, list(notes), skipped)
+        labels = {part.participant: part.labels for part in decoded}
+        named = config.label_set is not None or experiments[0].labels is not None
+        summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
+        summary["experiments"] = [asdict(experiment) for experiment in experiments]
+        summary["main_experiment"] = experiments[0].name
         write_group(
             config.output_dir,
             scores.table,
             summary,
             contrasts=scores.contrasts,
             confusion=scores.confusion,
+            decisions=scores.decisions,
+            identification=identification.table,
         )
         writer = Writer(config.output_dir)
         write_page(writer, group_page(load_group(config.output_dir)))
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
+    if unusable:
+        names = ", ".join(f"sub-{label}" for label in unusable)
+        raise ParticipantFailedError(
+            f"{len(unusable)} of {len(participants)} participants were left out: {names}; the others were"
+            " decoded",
+            "Run the participant level for them again, see the group's page for the reasons",
+        )
 
 
 def chosen_participants(config: RunConfig) -> tuple[str, ...]:
@@ -140,87 +153,18 @@ def _require_one_configuration(hashes: dict[str, str]) -> None:
         )
 
 
-def _read_labels(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputMissingError(f"--labels {path} is not there", "Give a TSV with columns stimulus and label")
-    try:
-        return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputMalformedError(
-            f"--labels {path} is not a table ({error})", "Give a TSV with columns stimulus and label"
-        ) from error
-
-
-def _participant_data(
-    results: ParticipantResults, config: RunConfig, given: pd.DataFrame | None
-) -> tuple[ParticipantData, Labels]:
-    trials = results.responses.trials
-    where, who = f"--labels {config.labels}", f"participant {results.participant}"
-    labels = label_stimuli(trials.stimuli, trials.table, config.label_column, given, where, who)
-    label_of = dict(zip(trials.stimuli, labels.names, strict=True))
-    shown = tuple(str(stimulus) for stimulus in trials.table["stimulus"])
-    is_test = results.splits == "test"
-    sides = {
-        name: LabelledResponses(
-            name=name,
-            values=results.responses.values[rows],
-            labels=tuple(label_of[shown[row]] for row in rows),
-            stimuli=tuple(shown[row] for row in rows),
-        )
-        for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
-    }
-    synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, given, where) for extra in results.extra]
-    data = ParticipantData(
-        participant=results.participant,
-        real=sides["real"],
-        synthetic=tuple(synthetic),
-        test=sides["test"],
-        rois=results.voxels.roi_sets(),
-    )
-    return data, labels
-
-
-def _training_images(synthetic: Synthetic, label_of: dict[str, str | None]) -> LabelledResponses:
-    rows = np.flatnonzero(synthetic.table["split"] == "train")
-    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"].iloc[rows])
-    return LabelledResponses(
-        name="synthetic_same",
-        values=synthetic.values[rows],
-        labels=tuple(label_of[stimulus] for stimulus in stimuli),
-        stimuli=stimuli,
-    )
-
-
-def _extra_images(synthetic: Synthetic, given: pd.DataFrame | None, where: str) -> LabelledResponses:
-    """An extra set, labelled by its folders, else by the labels table, else by file name."""
-    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
-    set_name = str(synthetic.table["split"].iloc[0])
-    if "label" in synthetic.table and synthetic.table["label"].notna().any():
-        labels = label_stimuli(stimuli, synthetic.table, "label")
-    else:
-        of = f"image set {set_name}"
-        labels = label_stimuli(stimuli, labels=given, where=where, of=of, fallback_to_names=True)
-    LOGGER.debug("image set %s: %s", set_name, labels.source)
-    # Their own names: a picture of another set may be called the same.
-    own = tuple(f"{set_name}/{stimulus}" for stimulus in stimuli)
-    return LabelledResponses(
-        name=f"synthetic_{set_name}", values=synthetic.values, labels=labels.names, stimuli=own
-    )
+def _left_out(unusable: dict[str, InputMissingError | InputMalformedError]) -> list[str]:
+    return [f"Participant {label} was left out: {error.problem}." for label, error in unusable.items()]
 
 
 def _summary(
-    config: RunConfig,
-    decoded: Sequence[Decoded],
-    sources: Sequence[Labels],
-    notes: list[str],
-    skipped: Sequence[str],
+    config: RunConfig, decoded: Sequence[ParticipantDecoded], notes: list[str], skipped: Sequence[str]
 ) -> Json:
     classes = sorted({name for part in decoded for name in part.classes})
     return {
         "participants": [part.participant for part in decoded],
-        "label_source": sources[0].source,
-        "n_unlabelled": {part.participant: s.n_unlabelled for part, s in zip(decoded, sources, strict=True)},
+        "label_source": label_source(decoded[0].labels),
+        "labels": {part.participant: label_facts(part.labels) for part in decoded},
         "classes": classes,
         "n_permutations": N_PERMUTATIONS,
         "n_bootstrap": N_BOOTSTRAP,

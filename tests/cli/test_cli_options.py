@@ -12,6 +12,7 @@ from bidsapp_synthfmri.cli.lists import repeat_options
 from bidsapp_synthfmri.cli.main import main, run
 from bidsapp_synthfmri.cli.options import run_config
 from bidsapp_synthfmri.config import RunConfig
+from bidsapp_synthfmri.errors import UsageError
 
 LISTS = {"--participant-label", "--participant_label", "--roi", "--images"}
 POSITIONALS = ["/data", "/out", "participant"]
@@ -180,3 +181,44 @@ def test_run_config_is_what_the_toml_gives_back():
     )
     assert config.task_label == "images"
     assert RunConfig.from_toml(config.to_toml()) == config
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "file"),
+    [
+        ([], None, None),
+        (["--labels", "animacy.tsv"], None, "animacy.tsv"),
+        (["--labels", "tables/animacy"], None, "tables/animacy"),
+        (["--labels", "superordinate"], "superordinate", None),
+        (["--labels", "column:trial.type"], "column:trial.type", None),
+        (["--labels", "labels:animate", "animacy.tsv"], "labels:animate", "animacy.tsv"),
+        (["--labels", "animacy.tsv", "--labels", "labels:animate"], "labels:animate", "animacy.tsv"),
+    ],
+)
+def test_labels_are_a_sets_name_or_a_file(parsed, words, name, file):
+    config = parsed(*POSITIONALS, *words)
+    assert (config.label_set, config.labels) == (name, None if file is None else Path(file))
+    assert RunConfig.from_toml(config.to_toml()) == config
+
+
+def test_a_file_that_is_there_is_the_table_whatever_its_name(parsed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "animacy").write_text("stimulus\tlabel\n")
+    config = parsed(*POSITIONALS, "--labels", "animacy", "--coco-annotations", "instances.json")
+    assert (config.label_set, config.labels) == (None, Path("animacy"))
+    assert config.coco_annotations == Path("instances.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--labels", "scene", "source"], "names 2 label sets and 0 files"),
+        (["--labels", "a.tsv", "b.tsv"], "names 0 label sets and 2 files"),
+        (["--labels", ""], "--labels was given, but names nothing"),
+        (["--labels", "scene", "--label-column", "kind"], "--labels and --label-column were both given"),
+    ],
+)
+def test_labels_that_do_not_go_together_are_refused(words, said):
+    done = CliRunner().invoke(run, [*POSITIONALS, *words])
+    assert done.exit_code == UsageError.exit_code, done.output
+    assert said in done.output

@@ -8,11 +8,28 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from bidsapp_synthfmri.decoding import LabelledResponses, ParticipantData, decode, score
-from bidsapp_synthfmri.decoding.training_sets import growing_subsets, noise_sd, random_ranks
+from bidsapp_synthfmri.decoding import (
+    Experiment,
+    LabelledResponses,
+    ParticipantData,
+    decode,
+    fit,
+    of_stimuli,
+    score,
+)
+from bidsapp_synthfmri.decoding.training_sets import (
+    compare,
+    growing_subsets,
+    mean_of_repeats,
+    mixed,
+    noise_sd,
+    random_ranks,
+)
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import RoiSet
+from bidsapp_synthfmri.synthesis.noise_model import NoiseModel
 
 Simulate = Callable[..., ParticipantData]
 
@@ -125,14 +142,14 @@ def test_one_class_is_skipped_with_a_sentence_and_empty_tables(simulate: Simulat
     scores = score(decoded, np.random.default_rng(1))
     assert len(scores.table) == len(scores.contrasts) == len(scores.confusion) == 0
     assert "accuracy" in scores.table.columns
-    assert "was not decoded: 1 of 1 categories" in scores.skipped[0]
+    assert any("two classes are needed and one (class0) can be used" in said for said in scores.skipped)
 
 
 def test_no_labels_at_all_are_skipped_with_a_sentence(simulate: Simulate) -> None:
     data = simulate(4)
     none = {f"class{k}": None for k in range(4)}
     bare = replace(data, real=_relabel(data.real, none), test=_relabel(data.test, none))
-    assert any("was not decoded" in sentence for sentence in decode(bare, np.random.default_rng(0)).skipped)
+    assert any("not decoded" in sentence for sentence in decode(bare, np.random.default_rng(0)).skipped)
 
 
 def test_unlabelled_stimuli_are_counted_and_left_out(simulate: Simulate) -> None:
@@ -154,7 +171,7 @@ def test_rare_class_is_left_out_of_every_training_set(simulate: Simulate) -> Non
         replace(data, real=replace(data.real, labels=rare), synthetic=own), np.random.default_rng(0)
     )
     assert decoded.classes == ("class0", "class1", "class2")
-    assert any("1 of 4 categories lack" in sentence for sentence in decoded.skipped)
+    assert any("1 of 4 classes has fewer than 5 training images" in sentence for sentence in decoded.skipped)
 
 
 def test_extra_set_of_other_categories_is_left_out_not_the_categories(simulate: Simulate) -> None:
@@ -172,3 +189,115 @@ def test_empty_roi_is_left_out_with_a_sentence(simulate: Simulate) -> None:
     decoded = decode(replace(data, rois=(empty, *data.rois)), np.random.default_rng(0))
     assert set(decoded.cells["roi"]) == {"PPA", "all"}
     assert any("ROI OPA has no voxels" in sentence for sentence in decoded.skipped)
+
+
+def _noise_model(data: ParticipantData) -> NoiseModel:
+    """Independent noise of the simulated participant, signal as predicted."""
+    sd = noise_sd(data).astype(np.float32)
+    ones, zeros = np.ones_like(sd), np.zeros_like(sd)
+    factors = np.zeros((0, len(sd)), np.float32)
+    return NoiseModel(zeros, ones, ones, sd, factors, ones, 0.0, 0.0, 0.0, 10, 30, 0)
+
+
+def test_sampled_trials_teach_about_what_noiseless_responses_teach(simulate: Simulate) -> None:
+    """Noisy trials, and a penalty that expects their noise, are two ways to one decoder."""
+    found = []
+    for seed in range(6):
+        data = simulate(seed, separation=1.5, n_test=60)
+        data = replace(data, noise=_noise_model(data), rois=data.rois[1:])
+        for experiment in (
+            Experiment("noiseless", sizes=()),
+            Experiment("sampled", sizes=(), noise="calibrated", repeats=8),
+        ):
+            scores = score(decode(data, np.random.default_rng(0), experiment), np.random.default_rng(1), 5, 5)
+            found.append(scores.table.set_index("training")["accuracy"]["synthetic_more"])
+    noiseless, sampled = np.array(found).reshape(6, 2).mean(axis=0)
+    # A standard error of .02 in either mean; of one draw a trial at chance level both would differ by .3.
+    assert sampled == pytest.approx(noiseless, abs=0.06)
+    assert noiseless > 0.5
+
+
+def test_sampling_without_a_noise_model_is_left_out_with_a_sentence(simulate: Simulate) -> None:
+    decoded = decode(simulate(0), np.random.default_rng(0), Experiment("sampled", noise="calibrated"))
+    assert not len(decoded.cells)
+    assert "no model of the noise" in decoded.skipped[0]
+    assert not len(score(decoded, np.random.default_rng(0), 5, 5).table)
+
+
+def test_noise_is_drawn_anew_for_each_trial_and_alike_in_each_run(simulate: Simulate) -> None:
+    data = simulate(1)
+    data = replace(data, noise=_noise_model(data))
+    experiment = Experiment("sampled", training=("synthetic_same",), noise="independent", repeats=2)
+    first, second = (decode(data, np.random.default_rng(5), experiment) for _ in range(2))
+    assert (first.counts == second.counts).all()
+    assert set(first.cells["training"]) == {"synthetic_same"}
+    assert first.cells["n_training"].max() == 80  # images, not trials
+
+
+def test_mixed_is_real_and_every_extra_set_and_expects_its_share_of_noise(simulate: Simulate) -> None:
+    data = simulate(2)
+    both = mixed(compare(data, 5, 2))
+    assert both.n_stimuli == 80 + 160
+    assert both.is_noiseless.mean() == pytest.approx(160 / 240)
+    own = mixed(compare(replace(data, synthetic=data.synthetic[:1]), 5, 2))
+    assert own.n_stimuli == 80
+    assert own.is_noiseless.mean() == 0.5
+    cells = decode(
+        data, np.random.default_rng(0), Experiment("m", training=("real", "mixed"), sizes=())
+    ).cells
+    assert cells["training"].tolist() == ["real", "mixed"] * 2
+    assert cells["n_training"].tolist() == [80, 240] * 2
+
+
+def test_means_of_repeats_are_decoded_once_a_stimulus_and_better(simulate: Simulate) -> None:
+    data = simulate(3, separation=1.2, n_test=80, repeats=4)
+    averaged, less_noise = mean_of_repeats(data.test)
+    np.testing.assert_allclose(averaged.values[0], data.test.values[:4].mean(axis=0), rtol=1e-5)
+    assert less_noise == pytest.approx(0.5)
+    accuracy = []
+    for test in ("trials", "means"):
+        decoded = decode(data, np.random.default_rng(0), Experiment("e", test=test, sizes=()))
+        assert (decoded.counts.sum(axis=2) == (4 if test == "trials" else 1)).all()
+        accuracy.append(score(decoded, np.random.default_rng(1), 5, 5).table["accuracy"].to_numpy())
+    assert accuracy[1].mean() > accuracy[0].mean() + 0.05
+
+
+def test_every_classifier_decodes(simulate: Simulate) -> None:
+    data = simulate(4, separation=2.0)
+    for classifier in ("ridge", "lda", "logistic"):
+        experiment = Experiment(classifier, classifier=classifier, sizes=(), rois=("all",))
+        table = score(
+            decode(data, np.random.default_rng(0), experiment), np.random.default_rng(1), 5, 99
+        ).table
+        assert (table["p"] < 0.05).all()
+        assert (table["auc"] > 0.7).all()
+        assert table["top5"].isna().all()
+
+
+def test_area_and_top_5_are_of_the_decision_values(simulate: Simulate) -> None:
+    experiment = Experiment("e", sizes=(), rois=("all",), training=("real",), controls=())
+    data = simulate(4, n_classes=8, n_train=160, n_test=64, separation=1.5)
+    cells = decode(data, np.random.default_rng(0), experiment).cells
+    names = sorted(set(data.real.labels), key=str)
+    fitted = fit(data.real.values, list(map(str, data.real.labels)), groups=data.real.stimuli)
+    values = fitted.decision_function(data.test.values)
+    true = np.array([names.index(label) for label in data.test.labels])
+    areas = [roc_auc_score(true == k, values[:, k]) for k in range(8)]
+    assert cells["auc"][0] == pytest.approx(np.mean(areas), abs=1e-3)
+    hit = (np.argsort(-values, axis=1)[:, :5] == true[:, None]).any(axis=1)
+    assert cells["top5"][0] == pytest.approx(np.mean([hit[true == k].mean() for k in range(8)]), abs=0.01)
+
+
+def test_regions_and_sets_that_are_not_there_are_named(simulate: Simulate) -> None:
+    experiment = Experiment("e", training=("real", "synthetic_none"), rois=("LHPPA", "V9"), sizes=())
+    decoded = decode(simulate(5), np.random.default_rng(0), experiment)
+    assert decoded.cells[["roi", "training"]].to_numpy().tolist() == [["PPA", "real"]]
+    assert any("no training set 'synthetic_none'" in sentence for sentence in decoded.skipped)
+    assert any("no ROI V9" in sentence for sentence in decoded.skipped)
+
+
+def test_some_stimuli_alone(simulate: Simulate) -> None:
+    data = of_stimuli(simulate(6), lambda name: not name.endswith("1"))
+    assert data.real.n_stimuli == 72
+    assert data.synthetic[1].n_stimuli == 144
+    assert len(data.test.stimuli) == 3 * 21  # of 24 stimuli 01, 11 and 21 are gone

@@ -41,9 +41,14 @@ def _decoded(
         {
             "roi": "all",
             "training": ["real", "synthetic_same", "synthetic_more"][:n_cells],
+            "control": "none",
             "step": "all",
             "n_training": 50,
             "full": True,
+            "penalty": 1.0,
+            "penalty_at_edge": False,
+            "auc": 0.5,
+            "top5": np.nan,
         }
     )
     stimuli = tuple(f"{names}{number}" for number in range(n))

@@ -13,6 +13,7 @@ from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.dataset import write_dataset_files
 from bidsapp_synthfmri.derivatives.group import write_group
+from bidsapp_synthfmri.derivatives.identification_columns import ORDER
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.structures import Json, Responses, Space, SurfaceSpace, Synthetic, Trials, VoxelSpace
 
@@ -179,6 +180,9 @@ def config(tmp_path: Path) -> RunConfig:
 def decoding() -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "experiment": ["main", "main", "other"],
+            "source": ["all"] * 3,
+            "control": ["none"] * 3,
             "participant": ["01", "02", "group"],
             "roi": ["all"] * 3,
             "training": ["real", "synthetic_same", "synthetic_Objects"],
@@ -191,7 +195,26 @@ def decoding() -> pd.DataFrame:
 
 
 @pytest.fixture
-def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame) -> Path:
+def identification() -> pd.DataFrame:
+    """A table of identification, in the order of its columns."""
+    curve = pd.DataFrame({"n_candidates": [2, 60, 60], "measure": ["top_1", "top_1", "median_rank"]})
+    fixed = {
+        "participant": "01",
+        "candidates": "all",
+        "roi": "PPA",
+        "pattern": "single_trial",
+        "scaling": "raw",
+    }
+    table = curve.assign(
+        **fixed, whole=[False, True, True], value=[0.75, 0.125, 11.5], chance=[0.5, 0.25, 30.5]
+    )
+    table = table.assign(ci_low=[0.5, 0.0, 9.5], ci_high=[1.0, 0.5, 20.0], p=[np.nan, 0.5, 0.25])
+    table = table.assign(p_fdr=table["p"], n_trials=128, n_stimuli=32)
+    return table[list(ORDER)]
+
+
+@pytest.fixture
+def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame, identification: pd.DataFrame) -> Path:
     """OUTPUT_DIR as both levels leave it, for two participants."""
     roots = {"fmriprep": config.bids_dir / "derivatives" / "fmriprep"}
     write_dataset_files(config.output_dir, config, roots, {"Name": "Pictures", "DatasetDOI": "doi:10.1/x"})
@@ -202,9 +225,11 @@ def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame) -> Path:
     write_group(
         config.output_dir,
         decoding,
-        {"participants": ["01", "02"]},
+        {"participants": ["01", "02"], "main_experiment": "main"},
         contrasts=decoding,
         confusion=decoding[:0],
+        decisions=decoding[["experiment", "source", "p"]],
+        identification=identification,
     )
     group = Writer(config.output_dir)
     group.text(names.GROUP_PAGE, "<!doctype html><title>group</title>")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bidsapp_synthfmri.derivatives import names, participant
+from bidsapp_synthfmri.derivatives.group import write_group
 from bidsapp_synthfmri.derivatives.images import roi_combinations
 from bidsapp_synthfmri.derivatives.reader import (
     load_group,
@@ -191,15 +192,47 @@ def synthetic_of(synthetic: Synthetic, kept: np.ndarray) -> Synthetic:
     return replace(synthetic, values=synthetic.values[:, kept], voxels=synthetic.voxels.take(kept))
 
 
-def test_the_group_reads_back(output_tree: Path, decoding: pd.DataFrame) -> None:
+def test_the_group_reads_back(
+    output_tree: Path, decoding: pd.DataFrame, identification: pd.DataFrame
+) -> None:
     read = load_group(output_tree)
 
     assert participants_written(output_tree) == ("01", "02")
-    pd.testing.assert_frame_equal(read.decoding, decoding, check_exact=True)
-    pd.testing.assert_frame_equal(read.contrasts, decoding, check_exact=True)
+    pd.testing.assert_frame_equal(read.experiments, decoding, check_exact=True)
+    pd.testing.assert_frame_equal(read.decoding, decoding[:2], check_exact=True)
+    pd.testing.assert_frame_equal(read.contrasts, decoding[:2], check_exact=True)
+    pd.testing.assert_frame_equal(read.decisions, decoding[["experiment", "source", "p"]], check_exact=True)
     assert list(read.confusion.columns) == list(decoding.columns)
     assert len(read.confusion) == 0
-    assert read.summary == {"participants": ["01", "02"]}
+    assert read.summary == {"participants": ["01", "02"], "main_experiment": "main"}
+    assert read.identification is not None
+    pd.testing.assert_frame_equal(read.identification, identification, check_exact=True)
+
+
+def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> None:
+    path = output_tree / "group" / "decoding_scores.tsv"
+    path.write_text("\n".join(line.partition("\t")[2] for line in path.read_text().splitlines()) + "\n")
+    with pytest.raises(InputMalformedError, match=r"decoding_scores.tsv.*Run the group level again"):
+        load_group(output_tree)
+
+
+def test_a_group_run_that_identifies_nothing_leaves_no_earlier_table(
+    output_tree: Path, decoding: pd.DataFrame
+) -> None:
+    before = set(output_tree.glob("group/identification_scores.*"))
+    tables = {"contrasts": decoding, "confusion": decoding[:0], "decisions": decoding[:0]}
+    write_group(output_tree, decoding, {"participants": []}, **tables, identification=decoding[:0])
+
+    assert len(before) == 2
+    assert not list(output_tree.glob("group/identification_scores.*"))
+    assert load_group(output_tree).identification is None
+
+
+def test_every_column_of_identification_is_explained(output_tree: Path, identification: pd.DataFrame) -> None:
+    dictionary = json.loads((output_tree / "group" / "identification_scores.json").read_text())
+    assert set(identification.columns) < set(dictionary)
+    unknown = [name for name in identification if "Column of the input" in dictionary[name]["Description"]]
+    assert unknown == []
 
 
 def test_a_second_run_leaves_no_image_set_that_it_does_not_have(tmp_path: Path, make, write) -> None:

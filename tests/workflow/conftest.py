@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from bidsapp_synthfmri import Encoder, __version__
+from bidsapp_synthfmri.derivatives.results import ParticipantResults
 from bidsapp_synthfmri.encoding import (
     Folds,
     Provenance,
@@ -24,7 +26,7 @@ from bidsapp_synthfmri.encoding.posterior import LayerPosterior, Posterior
 from bidsapp_synthfmri.encoding.weights import LayerWeights, ScaledMatrix
 from bidsapp_synthfmri.features.backbones import Backbone, load_backbone
 from bidsapp_synthfmri.features.extraction import n_units
-from bidsapp_synthfmri.structures import VoxelSpace
+from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
 from bidsapp_synthfmri.synthesis.noise_model import NoiseModel
 
 N_VOXELS = 12
@@ -148,3 +150,66 @@ def noisy_encoder(stored_encoder: Path, tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("noisy") / stored_encoder.name
     replace(encoder, noise=noise, posterior=posterior).save(path)
     return path
+
+
+def bold5000_names(n: int) -> list[str]:
+    """Names as COCO, ImageNet and BOLD5000's scenes spell them, in turn."""
+    synsets, scenes = ("n02084071", "n02958343", "n02087046", "n02701002"), ("beach", "kitchen")
+    spelt = [
+        (f"COCO_train2014_{i:012d}.jpg", f"{synsets[i % 4]}_{i}.JPEG", f"{scenes[i % 2]}{i}.jpg")
+        for i in range(n)
+    ]
+    return [spelt[i // 3][i % 3] for i in range(n)]
+
+
+@pytest.fixture(scope="session")
+def named_results() -> Callable[..., ParticipantResults]:
+    """Results with BOLD5000's names: 18 test images of three sources shown twice, 42 for training.
+
+    Synthetic responses are the signal; real ones have noise of a given sd, and show the image itself, or
+    with ``mixed`` another test image of the same source. Every source has a mean pattern of its own.
+    """
+
+    def make(
+        noise: float = 1.0, mixed: bool = False, participant: str = "01", seed: int = 0
+    ) -> ParticipantResults:
+        rng = np.random.default_rng(seed)
+        names, n_test, n_voxels = bold5000_names(60), 18, 24
+        centres = 1.5 * np.random.default_rng(99).standard_normal((3, n_voxels))
+        signal = rng.standard_normal((60, n_voxels)) + centres[np.arange(60) % 3]
+        shown = np.concatenate([np.arange(18).repeat(2), np.arange(18, 60)])
+        cause = (shown + 3) % n_test if mixed else shown
+        cause = np.where(shown < n_test, cause, shown)
+        real = signal[cause] + noise * rng.standard_normal((len(shown), n_voxels))
+        space = VoxelSpace(
+            np.array([[voxel, 0, 1] for voxel in range(n_voxels)]),
+            np.eye(4),
+            (n_voxels, 2, 2),
+            ("LHPPA", "RHPPA", "LHLOC"),
+            np.arange(3)[:, None] == np.arange(n_voxels)[None] // 8,
+            "T1w",
+        )
+        trials = pd.DataFrame({"session": "1", "run": "1", "onset": 5.0 * np.arange(len(shown))})
+        trials["stimulus"] = [names[i] for i in shown]
+        trials["kind"] = [("a", "b")[i % 2] for i in shown]
+        splits = np.where(shown < n_test, "test", "train")
+        own = pd.DataFrame({"stimulus": names, "split": ["test"] * n_test + ["train"] * (60 - n_test)})
+        own["prediction"] = ["encoder"] * n_test + ["out-of-fold"] * (60 - n_test)
+        empty = pd.DataFrame()
+        return ParticipantResults(
+            participant=participant,
+            task="images",
+            space="T1w",
+            voxels=space,
+            responses=Responses(real.astype(np.float32), Trials(trials), space, "lss", "z"),
+            splits=splits,
+            synthetic=Synthetic(signal.astype(np.float32), own, space),
+            extra=(),
+            encoding=empty,
+            accounting=empty,
+            reliability=empty,
+            summary={},
+            card={},
+        )
+
+    return make

@@ -1,0 +1,91 @@
+"""The list of experiments, run by the group level on what the demo's participant level wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from bidsapp_synthfmri.cli.main import run
+from bidsapp_synthfmri.derivatives.reader import load_group
+
+EXPERIMENTS = """
+[[experiment]]
+name = "sampled"
+training = ["real", "synthetic_same", "synthetic_nowhere"]
+noise = "calibrated"
+repeats = 2
+sizes = [0.5]
+rois = ["PPA"]
+classifier = "lda"
+controls = ["image_features", "shuffled_encoder"]
+"""
+
+
+def test_the_default_list_decides_each_claim(demo):
+    results = load_group(demo.output)
+    decisions = results.decisions.set_index(["experiment", "claim", "training"])["verdict"]
+    assert decisions["main", "reads", "synthetic_same"] == "supported"
+    assert decisions["main", "needs_encoder", "synthetic_same"] == "supported"
+    assert {"main", "means", "lda", "mixed"} == set(results.experiments["experiment"])
+    assert set(results.decoding["experiment"]) == {"main"}
+    assert set(results.decoding["control"]) == {"none"}
+    dictionary = json.loads((demo.output / "group" / "decisions.json").read_text())
+    assert set(dictionary["verdict"]["Levels"]) == {"supported", "not supported", "cannot say"}
+    assert all(
+        entry["Description"] != "Column of the input, as it was there" for entry in dictionary.values()
+    )
+    page = (demo.output / "group.html").read_text(encoding="utf-8")
+    assert "Claims and verdicts" in page
+    assert "no source control, because the pictures&#39; source is their category" in page
+
+
+def test_a_list_of_ones_own_with_one_participant_damaged(demo, tmp_path):
+    output, experiments = tmp_path / "out", tmp_path / "list.toml"
+    shutil.copytree(demo.output, output)
+    next(output.glob("sub-02/func/*desc-singletrial_stat-effect_statmap.dscalar.nii")).unlink()
+    experiments.write_text(EXPERIMENTS)
+    words = [tmp_path / "not-mounted", output, "group", "--experiments", experiments]
+    done = CliRunner().invoke(run, [str(word) for word in words])
+    assert done.exit_code == 8, done.output
+    assert "1 of 2 participants were left out: sub-02" in done.output
+    results = load_group(output)
+    cells = results.experiments
+    assert set(cells["participant"]) == {"01", "group"}
+    assert set(cells["roi"]) == {"PPA"}
+    assert set(zip(cells["training"], cells["control"], strict=True)) == {
+        ("real", "none"),
+        ("synthetic_same", "none"),
+        ("synthetic_same", "shuffled_encoder"),
+    }
+    assert set(cells[["noise", "repeats", "classifier"]].itertuples(index=False, name=None)) == {
+        ("calibrated", 2, "lda")
+    }
+    found = cells[(cells["control"] == "none") & cells["full"]].set_index(["participant", "training"])
+    assert found.loc[("01", "synthetic_same"), "accuracy"] > 0.3  # chance is 1/8
+    skipped = " ".join(results.summary["skipped"])
+    assert "Participant 02 was left out" in skipped
+    assert "no training set 'synthetic_nowhere'" in skipped
+    assert "features are not there" in skipped
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (None, 3, "is not there"),
+        ("[[experiment]]\nname = 'a'\nclassifer = 'lda'", 4, "unknown key 'classifer'"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_named_before_anything_is_decoded(demo, tmp_path, text, code, said):
+    output, experiments = tmp_path / "out", tmp_path / "list.toml"
+    shutil.copytree(demo.output, output)
+    if text is not None:
+        experiments.write_text(text)
+    page = (output / "group.html").read_bytes()
+    words = [tmp_path / "not-mounted", output, "group", "--experiments", experiments]
+    done = CliRunner().invoke(run, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    assert said in done.output
+    assert (output / "group.html").read_bytes() == page
