@@ -130,7 +130,8 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
     columns = (*heads, "Training images", "Accuracy", "Chance", "q")
     note = (
         "Balanced accuracy with 95% interval, whole training sets. q: p corrected over regions and training"
-        " sets of the experiment; the shuffled control is a family of its own, and should be at chance."
+        " sets of the experiment. The shuffled control is a family of its own: it should lie near chance, off"
+        " it by the luck of its one shuffle."
     )
     return Table(title, columns, lines, n_heads=len(heads), note=note, detail=detail)
 
