@@ -13,6 +13,7 @@ from .label_sets_usable import UsableClasses, usable_classes
 from .labels import Labels, label_stimuli
 from .scores import Scores, join, pool, score
 from .training_sets import LabelledResponses, ParticipantData, of_stimuli
+from .transfer import Transfer, fit_transfer
 
 __all__ = [
     "DEFAULT_EXPERIMENTS",
@@ -32,12 +33,14 @@ __all__ = [
     "Scores",
     "ShownTrials",
     "StimulusScores",
+    "Transfer",
     "UsableClasses",
     "coco_annotations",
     "control_of",
     "decide",
     "decode",
     "fit",
+    "fit_transfer",
     "identify",
     "join",
     "label_set",

@@ -134,7 +134,7 @@ def _sentence(view: IdentificationView, roi: str) -> str:
     mean = replace(task, pattern=MEAN_OF_REPEATS)
     if (repeated := view.whole(mean, PERCENTILE)).known:
         text += (
-            f" The mean of an image's repeats is closest to it in {_share(view.whole(mean, TOP_1))}; it beats"
+            f" The mean of an image’s repeats is closest to it in {_share(view.whole(mean, TOP_1))}; it beats"
             f" {percent_with_interval(repeated.value, repeated.low, repeated.high)} of the others."
         )
     return text + _by_source(view, roi)

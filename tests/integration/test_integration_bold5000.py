@@ -1,12 +1,15 @@
 """The real thing: BOLD5000's own events, sidecars and ROI masks, volumes simulated on their grid."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from bidsapp_synthfmri.cli.main import run
 from bidsapp_synthfmri.derivatives.reader import load_group, load_participant
 from bidsapp_synthfmri.simulate import write_bold5000_tree
 
@@ -95,6 +98,41 @@ def test_decoding_reads_the_labels_file(output):
     assert set(results.summary["classes"]) <= {"coco", "imagenet", "scenes"}
     assert len(results.decoding) > 0
     assert (output / "group.html").is_file()
+
+
+def test_images_are_identified_within_the_sources_that_their_names_tell(output, tree):
+    table = load_group(output).identification
+    within = table[(table["candidates"] == "coco") & table["whole"]]
+    assert set(within["n_candidates"]) == {sum(source == "coco" for source in tree.sources)}
+    assert set(table["candidates"]) <= {"all", "coco", "imagenet", "scenes"}
+    assert set(table["roi"]) == {*PUBLISHED, "all"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--labels", "animals"], 2, "no label set 'animals'"),
+        (["--labels", "coco_category"], 3, "--coco-annotations"),
+    ],
+)
+def test_a_label_set_that_is_not_there_is_refused_before_anything_is_written(output, tree, words, code, said):
+    before = load_group(output)
+    done = CliRunner().invoke(run, [str(tree.bids_dir), str(output), "group", *words])
+    assert done.exit_code == code, done.output
+    assert said in done.output.splitlines()[-1]
+    pd.testing.assert_frame_equal(load_group(output).decoding, before.decoding)
+
+
+def test_the_label_set_of_sources_decodes_as_a_table_of_the_same_labels_does(output, tree, tmp_path):
+    copy = tmp_path / "out"
+    shutil.copytree(output, copy)
+    done = CliRunner().invoke(run, [str(tree.bids_dir), str(copy), "group", "--labels", "source"])
+    assert done.exit_code == 0, done.output
+    named, table = load_group(copy), load_group(output)
+    pd.testing.assert_frame_equal(named.decoding, table.decoding)
+    facts = named.summary["labels"]["CSI1"]
+    assert (facts["name"], sum(facts["counts"].values())) == ("source", len(tree.stimuli))
+    assert "Label set &#39;source&#39;" in (copy / "group.html").read_text(encoding="utf-8")
 
 
 def test_sources_are_uris_into_the_old_derivatives(output):

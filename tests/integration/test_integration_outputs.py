@@ -67,6 +67,7 @@ def test_the_tree_is_the_documented_one(demo):
         "sub-01.html",
         "group.html",
         "group/decoding_scores.tsv",
+        "group/identification_scores.tsv",
     ):
         assert (demo.output / name).stat().st_size > 0
     assert list((demo.output / "sub-01" / "figures").glob("*.svg"))

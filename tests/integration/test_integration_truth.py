@@ -128,6 +128,18 @@ def test_decoders_trained_on_synthetic_responses_beat_chance(demo):
     assert sizes["synthetic_extra"] > sizes["synthetic_same"]
 
 
+def test_the_image_seen_is_identified_among_all_synthetic_responses(demo, results):
+    table = load_group(demo.output).identification
+    whole = table[(table["roi"] == "all") & (table["scaling"] == "raw") & table["whole"]]
+    single = whole[(whole["measure"] == "percentile_rank") & (whole["pattern"] == "single_trial")]
+    assert list(single["participant"]) == ["01", "02", "group"]
+    n_images = len(results.synthetic.table) + len(results.extra[0].table)
+    assert set(single["n_candidates"]) == {n_images}
+    assert (single["ci_low"] > 0.5).all()
+    assert (single["p_fdr"] < 0.01).all()
+    assert "Is the image seen found among many" in (demo.output / "group.html").read_text(encoding="utf-8")
+
+
 def test_the_stored_encoder_predicts_from_python(demo, results):
     path = demo.output.glob(f"sub-{results.participant}/func/*_model.safetensors")
     encoder = Encoder.load(next(path))
