@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bidsapp_synthfmri.cli.main import run
+from bidsapp_synthfmri.derivatives.columns import Columns
 from bidsapp_synthfmri.derivatives.reader import load_group
 
 EXPERIMENTS = """
@@ -34,9 +35,10 @@ def test_the_default_list_decides_each_claim(demo):
     assert set(results.decoding["control"]) == {"none"}
     dictionary = json.loads((demo.output / "group" / "decisions.json").read_text())
     assert set(dictionary["verdict"]["Levels"]) == {"supported", "not supported", "cannot say"}
-    assert all(
-        entry["Description"] != "Column of the input, as it was there" for entry in dictionary.values()
-    )
+    for name in ("decoding_scores", "contrast_scores", "confusion_scores", "decisions"):
+        dictionary = json.loads((demo.output / "group" / f"{name}.json").read_text())
+        columns = (demo.output / "group" / f"{name}.tsv").read_text().partition("\n")[0].split("\t")
+        assert all(dictionary[column]["Description"] != Columns({}).other for column in columns)
     page = (demo.output / "group.html").read_text(encoding="utf-8")
     assert "Claims and verdicts" in page
     assert "no source control, because the pictures&#39; source is their category" in page
