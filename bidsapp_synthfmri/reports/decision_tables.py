@@ -56,8 +56,8 @@ def decision_table(decisions: pd.DataFrame) -> Table | None:
         return None
     several = bool((decisions["n_participants"] > 1).any())
     each = bool((decisions["participant"] != GROUP).any())
-    heads = ("Claim", "Experiment", *(("Participant",) if each else ()))
-    columns = (*heads, "Effect (points)", *(("Participants drawn too",) if several else ()), "q", "Verdict")
+    heads = ("Claim", "Verdict", "Experiment", *(("Participant",) if each else ()))
+    columns = (*heads, "Effect (points)", *(("Participants drawn too",) if several else ()), "q")
     rows = tuple(_decision(row, several, each) for _, row in decisions.iterrows())
     where = dict.fromkeys(roi_name(str(roi)) for roi in decisions["roi"])
     note = f"From {' or '.join(where)}. {_RULE}{_PEOPLE if several else ''}"
@@ -89,12 +89,12 @@ def _decision(row: pd.Series, several: bool, each: bool) -> tuple[str, ...]:
     drawn = MISSING if people[0] != people[0] else points_with_interval(effect, *people)
     return (
         claim,
+        _verdict(row),
         _experiment_name(row),
         *((str(row["participant"]),) if each else ()),
         points_with_interval(effect, *ends),
         *((drawn,) if several else ()),
         probability_cell(number(row["p_fdr"])),
-        _verdict(row),
     )
 
 

@@ -49,10 +49,10 @@ def test_each_claim_is_a_sentence_with_its_effect_and_verdict() -> None:
         " do",
         "Control: real responses tell which source a picture is from",
     ]
-    assert table.rows[0][2] == "+12.0 [+8.0, +16.0]"
-    assert table.rows[0][3] == "+12.0 [+3.0, +21.0]"
-    assert table.rows[0][-1] == "supported"
-    assert table.rows[1][-1] == "cannot say with 113 test images and 4 participants"
+    assert table.rows[0][3] == "+12.0 [+8.0, +16.0]"
+    assert table.rows[0][4] == "+12.0 [+3.0, +21.0]"
+    assert table.rows[0][1] == "supported"
+    assert table.rows[1][1] == "cannot say with 113 test images and 4 participants"
     assert "below 5 points" in table.note
     assert "draws participants too" in table.note
 
@@ -61,7 +61,7 @@ def test_one_participant_has_no_interval_over_participants() -> None:
     table = decision_table(pd.DataFrame([_decision("reads", 0.12, "cannot say", n=1)]))
     assert table is not None
     assert "Participants drawn too" not in table.columns
-    assert table.rows[0][-1] == "cannot say with 113 test images and 1 participant"
+    assert table.rows[0][1] == "cannot say with 113 test images and 1 participant"
     assert decision_table(pd.DataFrame(columns=list(DECISION_COLUMNS))) is None
 
 
