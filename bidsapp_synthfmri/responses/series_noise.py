@@ -32,11 +32,11 @@ _MOST_RUNS, _MOST_RUNS_OF_MANY = 16, 8
 
 
 def observed_runs(n_runs: int, n_voxels: int) -> frozenset[int]:
-    """Numbers of the runs, evenly spread, that are looked at: 16, of over 20,000 voxels a quarter, 2 to 8.
+    """Numbers of the runs, evenly spread, that are looked at: 16, of over 20,000 voxels a sixth, 2 to 8.
 
-    At a whole brain the second fit of a run takes a fifth of the time that reading it takes.
+    Of a whole brain the second fit of a run takes a third to a half of the time of reading and estimating it.
     """
-    most = _MOST_RUNS if n_voxels <= _MANY_VOXELS else int(np.clip(-(-n_runs // 4), 2, _MOST_RUNS_OF_MANY))
+    most = _MOST_RUNS if n_voxels <= _MANY_VOXELS else int(np.clip(-(-n_runs // 6), 2, _MOST_RUNS_OF_MANY))
     return frozenset(np.linspace(0, n_runs - 1, min(most, n_runs)).round().astype(int).tolist())
 
 
