@@ -17,7 +17,7 @@ from bidsapp_synthfmri.encoding.selection import Selected
 from bidsapp_synthfmri.encoding.training import PenaltySearch, TrainingSet, layer_kernels
 from bidsapp_synthfmri.encoding.unseen import Diagonals, Kernel
 from bidsapp_synthfmri.errors import UsageError
-from bidsapp_synthfmri.structures import Features, LayerFeatures
+from bidsapp_synthfmri.structures import Features, LayerFeatures, RoiSet
 
 CPU = torch.device("cpu")
 N_TRAINING, N_NEW, N_UNITS = 400, 200, 500
@@ -203,6 +203,26 @@ def test_a_voxel_that_does_not_vary_is_certain(space):
     variance = Encoder.of_fit(fit, space(3), {}).variance_of_features(features)
     assert (variance[:, 1] == 0).all()
     assert (variance[:, [0, 2]] > 0).all()
+
+
+def test_a_layer_for_a_region_serves_as_well(truth, space):
+    """Voxels that got the same layer and penalty by themselves have the same variance."""
+    index = np.concatenate([np.arange(N_TRAINING), np.arange(0, N_TRAINING, 3)])
+    halves = [RoiSet(name, np.arange(400) // 200 == number) for number, name in enumerate(("A", "B"))]
+    folds = Folds(index % 10, "10 folds")
+    fit = fit_encoder(
+        truth.features, truth.values, index, folds, CPU, selection="roi", rois=halves, uncertainty=True
+    )
+    assert fit.best_layer.tolist() == 200 * [0] + 200 * [1]
+    same = (truth.fit.best_layer == fit.best_layer) & (
+        np.nanmax(truth.fit.alpha, axis=0) == np.nanmax(fit.alpha, axis=0)
+    )
+    assert same.sum() > 300
+    ours, theirs = (
+        Encoder.of_fit(made, space(400), {}).variance_of_features(truth.new) for made in (fit, truth.fit)
+    )
+    # Other penalties in use may cut the directions elsewhere, each within its bound.
+    np.testing.assert_allclose(ours[:, same], theirs[:, same], rtol=3 * OVERESTIMATE_BOUND)
 
 
 def test_voxels_in_several_layers_are_refused(truth):

@@ -143,6 +143,7 @@ def noisy_encoder(stored_encoder: Path, tmp_path_factory: pytest.TempPathFactory
             mean=np.zeros(layer.n_units, dtype=np.float32),
             penalty=np.full(len(layer.voxels), 0.5),
             prior=np.full(len(layer.voxels), 1e-6),
+            typical=np.full(len(layer.voxels), 1e-6),
         )
         for layer in encoder.weights
     )
