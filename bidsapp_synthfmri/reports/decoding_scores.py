@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .estimates import GROUP, SIGNIFICANT, number, rois_of
+from .estimates import GROUP, SIGNIFICANT, AgainstChance, number, rois_of
 
 REAL, SYNTHETIC_SAME, MIXED = "real", "synthetic_same", "mixed"
 _SYNTHETIC = "synthetic_"
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(AgainstChance):
     """One row of the decoding table.
 
     Attributes
@@ -42,16 +42,6 @@ class Accuracy:
     n_test_trials: float
     n_test_stimuli: float
     n_classes: float
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value."""
-        return math.isfinite(self.value)
-
-    @property
-    def above_chance(self) -> bool:
-        """Significant after correction, and in the direction above chance."""
-        return math.isfinite(self.q) and self.q < SIGNIFICANT and self.value > self.chance
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,24 @@ class HasRoi(Protocol):
 _Named = TypeVar("_Named", bound=HasRoi)
 
 
+class AgainstChance:
+    """A value that is tested against chance; whoever inherits has the three."""
+
+    value: float
+    chance: float
+    q: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return math.isfinite(self.value)
+
+    @property
+    def above_chance(self) -> bool:
+        """Significant after correction, and in the direction above chance."""
+        return math.isfinite(self.q) and self.q < SIGNIFICANT and self.value > self.chance
+
+
 @dataclass(frozen=True)
 class Estimate:
     """One value of a score table.

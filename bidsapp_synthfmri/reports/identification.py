@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .estimates import GROUP, SIGNIFICANT, number, rois_of
+from .estimates import GROUP, AgainstChance, number, rois_of
 
 ALL_CANDIDATES = "all"
 SINGLE_TRIAL, MEAN_OF_REPEATS = "single_trial", "mean_of_repeats"
@@ -36,7 +36,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(AgainstChance):
     """One value of the table.
 
     Attributes
@@ -59,16 +59,6 @@ class Score:
     q: float = math.nan
     n_trials: float = math.nan
     n_stimuli: float = math.nan
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value."""
-        return math.isfinite(self.value)
-
-    @property
-    def above_chance(self) -> bool:
-        """Significant after correction, and in the direction above chance."""
-        return math.isfinite(self.q) and self.q < SIGNIFICANT and self.value > self.chance
 
 
 @dataclass(frozen=True)
