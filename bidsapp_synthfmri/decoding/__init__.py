@@ -18,6 +18,7 @@ from .logistic import Logistic
 from .null import permuted_labels, refitted_accuracy
 from .ridge import Ridge
 from .scores import Scores, join, pool, score
+from .strata import session_of_stimuli
 from .training_sets import LabelledResponses, ParticipantData, of_stimuli
 from .transfer import Transfer, fit_transfer
 from .unseen import UnseenDecoded, category_folds, decode_unseen
@@ -72,6 +73,7 @@ __all__ = [
     "pool_identified",
     "refitted_accuracy",
     "score",
+    "session_of_stimuli",
     "usable_classes",
     "without_outlines",
 ]

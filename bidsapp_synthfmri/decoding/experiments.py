@@ -19,6 +19,7 @@ from .experiment_list import MEANS, SHUFFLED, Experiment
 from .linear import LinearDecoders
 from .metrics import auc, top_k_accuracy
 from .null import permuted_labels
+from .strata import numbered
 from .training_sets import (
     FULL,
     MIXED,
@@ -56,6 +57,10 @@ class Decoded:
         (NaN of five classes or fewer)
     counts : (n_cells, n_stimuli, n_classes) trials of each stimulus predicted as each class
     skipped : sentences on what was left out, and why
+    strata : (n_stimuli,) number of the stratum within which labels may be exchanged, always kept; all 0
+        where any may
+    sources, sessions : (n_stimuli,) further strata, given up where they leave too few labels to exchange
+        (``strata.usable``)
     """
 
     participant: str
@@ -65,6 +70,9 @@ class Decoded:
     cells: pd.DataFrame
     counts: IntArray
     skipped: tuple[str, ...]
+    strata: IntArray
+    sources: IntArray
+    sessions: IntArray
 
 
 @dataclass(frozen=True)
@@ -157,13 +165,25 @@ def decode(
     cells = pd.DataFrame(records, columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
     skipped += _edge_note(data.participant, cells)
     stimuli = tuple(str(name) for name in names)
-    return Decoded(data.participant, comparison.classes, stimuli, labels, cells, stacked, tuple(skipped))
+    return Decoded(
+        data.participant,
+        comparison.classes,
+        stimuli,
+        labels,
+        cells,
+        stacked,
+        tuple(skipped),
+        strata=np.zeros(len(stimuli), dtype=np.int64),
+        sources=numbered(stimuli, data.sources),
+        sessions=numbered(stimuli, data.sessions),
+    )
 
 
 def _nothing(data: ParticipantData, skipped: tuple[str, ...]) -> Decoded:
     cells = pd.DataFrame(columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
     counts = np.zeros((0, 0, 0), dtype=np.int64)
-    return Decoded(data.participant, (), (), np.zeros(0, dtype=np.int64), cells, counts, skipped)
+    none = np.zeros(0, dtype=np.int64)
+    return Decoded(data.participant, (), (), none, cells, counts, skipped, none, none, none)
 
 
 def _with_sets_asked_for(data: ParticipantData, experiment: Experiment) -> tuple[ParticipantData, list[str]]:

@@ -28,7 +28,8 @@ GROUP = "group"
 SCORE_COLUMNS = (
     "participant", "roi", "training", "control", "step", "n_training", "full", "n_participants",
     "n_test_trials", "n_test_stimuli", "n_classes", "penalty", "penalty_at_edge", "accuracy", "ci_low",
-    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "auc", "top5",
+    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "permuted_within",
+    "auc", "top5",
 )  # fmt: skip
 CONTRAST_COLUMNS = (
     "participant", "roi", "training", "control", "contrast", "n_participants", "n_same_sign",
@@ -36,6 +37,7 @@ CONTRAST_COLUMNS = (
 )  # fmt: skip
 CONFUSION_COLUMNS = ("participant", "training", "control", "label", "predicted", "count")
 _CELL = ["roi", "training", "control", "step"]
+NOTHING = "nothing"
 _EQUAL_SIZE = " at equal size"
 _SHUFFLED = " - shuffled"
 # Accuracies are sums of fractions: equal ones may differ in their last bits.
@@ -73,10 +75,10 @@ def score(
     Intervals: 95% percentile bootstrap over test stimuli within their class (a stimulus' trials stay
     together), the same draws for every cell. They hold for new images of these classes. With n test
     stimuli a class their variance is (n - 1) / n of what it should be: too narrow where n is small.
-    p of an accuracy: labels permuted over test stimuli, predictions fixed, one-sided,
-    (1 + #{permuted >= observed}) / (1 + n). p of a contrast: the two decoders swap predictions stimulus
-    by stimulus, two-sided. It varies with differences between classes too, which a bootstrap within
-    classes takes as given, so that an interval can exclude zero where p is large.
+    p of an accuracy: labels permuted over test stimuli within source and session (``strata.usable``),
+    predictions fixed, one-sided, (1 + #{permuted >= observed}) / (1 + n). p of a contrast: the two decoders
+    swap predictions stimulus by stimulus, two-sided. It varies with differences between classes too, which
+    a bootstrap within classes takes as given, so that an interval can exclude zero where p is large.
     ``p_fdr``: Benjamini & Hochberg 1995, within a participant (or the group). Accuracies: rows with
     the full training set, those of controls apart. Contrasts: rows with full sets are one family, over ROI
     sets and training sets; rows at equal size, and those less shuffled, ask other questions and are
@@ -149,6 +151,7 @@ class _Pool:
     shares : (n_participants, n_cells, n_stimuli) what each stimulus adds to accuracy
     draws : (n_participants, n_draws, n_cells) accuracy under bootstrap draws of stimuli
     null : (n_participants, n_permutations, n_cells) accuracy under permuted labels
+    within : what labels were permuted within: source, session, both or neither
     """
 
     participants: Sequence[Decoded]
@@ -156,6 +159,7 @@ class _Pool:
     shares: NDArray[np.float64]
     draws: NDArray[np.float64]
     null: NDArray[np.float64]
+    within: tuple[str, ...]
 
     @classmethod
     def of(
@@ -169,7 +173,7 @@ class _Pool:
         shares = np.zeros((len(participants), draws.shape[2], len(stimuli.labels)))
         for own, decoded, rows in zip(shares, participants, stimuli.rows, strict=True):
             own[:, rows] = stimulus_shares(decoded)
-        return cls(participants, name, shares, draws, null)
+        return cls(participants, name, shares, draws, null, stimuli.within)
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -253,6 +257,7 @@ def _table(pool: _Pool, rng: np.random.Generator) -> pd.DataFrame:
             "d": [standardised_effect(cell) for cell in over_chance.T],
             "p": p,
             "p_fdr": _fdr_by(p, np.where(full, np.where(main, 0, 1), -1)),
+            "permuted_within": " and ".join(pool.within) or NOTHING,
             "auc": of_all["auc"],
             "top5": of_all["top5"],
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -118,6 +118,7 @@ class ParticipantData:
     test : single real trials of the test stimuli
     rois : voxels to decode from
     noise : how real single trials vary; None where no stimulus was repeated
+    sources, sessions : of each stimulus, where known; labels are permuted within both (``strata.usable``)
     """
 
     participant: str
@@ -126,6 +127,8 @@ class ParticipantData:
     test: LabelledResponses
     rois: tuple[RoiSet, ...]
     noise: NoiseModel | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._require_same_voxels()

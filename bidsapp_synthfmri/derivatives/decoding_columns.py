@@ -69,6 +69,11 @@ DECODING_COLUMNS = Columns(
             f"{_FDR}; family: regions and training sets of the participant in this experiment and source,"
             " whole training sets only, the shuffled control being a family of its own"
         ),
+        "permuted_within": Column(
+            "What labels were permuted within to get chance and p: the pictures' source, the session that"
+            " test trials are of (those of several sessions apart), both, or nothing where neither is known,"
+            " differs, or leaves labels to permute"
+        ),
         "auc": Column("Area under the ROC curve of each category against the others, mean over categories"),
         "top5": Column(
             "Balanced share of trials whose category is among the five of the highest decision values; n/a"

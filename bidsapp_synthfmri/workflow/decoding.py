@@ -25,6 +25,7 @@ from ..decoding import (
     parse_experiments,
     pool,
     score,
+    session_of_stimuli,
 )
 from ..decoding.experiment_list import IMAGE_FEATURES, SOURCE
 from ..derivatives.reader import load_noise_model
@@ -150,7 +151,7 @@ def decode_participant(
     skipped: dict[str, None] = {}
     for experiment in experiments:
         labels = labels_of(results, experiment.labels, config)
-        data = replace(_participant_data(results, labels, config), noise=noise)
+        data = replace(_participant_data(results, labels, config), noise=noise, sources=sources or {})
         said, about = [], f"Participant {results.participant}, experiment {experiment.name!r}"
         if IMAGE_FEATURES in experiment.controls:
             said.append(f"{about}: {_NO_FEATURES}")
@@ -217,6 +218,7 @@ def _comparisons(
             real=data.real.relabelled(sources),
             test=data.test.relabelled(sources),
             synthetic=tuple(part.relabelled(sources) for part in data.synthetic),
+            sources={},
         )
         control = control_of(experiment)
         yield Comparison(control, "source", is_source_control=True), relabelled
@@ -275,6 +277,7 @@ def _participant_data(results: ParticipantResults, labels: LabelSet, config: Run
         synthetic=tuple(synthetic),
         test=sides["test"],
         rois=results.voxels.roi_sets(),
+        sessions=session_of_stimuli(shown, [str(session) for session in trials.table["session"]]),
     )
 
 
