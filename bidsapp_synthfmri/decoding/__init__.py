@@ -1,6 +1,7 @@
 """Decoding: labels, classifiers, experiments that compare training sets, identification of the image."""
 
 from .cells import Cell, make_cell
+from .category_folds import FEWEST_CATEGORIES, N_CATEGORY_FOLDS, CategoryFolds, category_folds
 from .classifiers import CLASSIFIERS, Classifier, RidgeClassifier, fit, fit_many
 from .decisions import decide
 from .experiment_list import DEFAULT_EXPERIMENTS, Experiment, control_of, parse_experiments
@@ -21,14 +22,17 @@ from .scores import Scores, join, pool, score
 from .strata import session_of_stimuli
 from .training_sets import LabelledResponses, ParticipantData, of_stimuli
 from .transfer import Transfer, fit_transfer
-from .unseen import UnseenDecoded, category_folds, decode_unseen
+from .unseen import UnseenData, decode_unseen
 
 __all__ = [
     "CLASSIFIERS",
     "DEFAULT_EXPERIMENTS",
+    "FEWEST_CATEGORIES",
     "LDA",
+    "N_CATEGORY_FOLDS",
     "SCHEMES",
     "Candidates",
+    "CategoryFolds",
     "Cell",
     "Classifier",
     "CocoAnnotations",
@@ -49,7 +53,7 @@ __all__ = [
     "ShownTrials",
     "StimulusScores",
     "Transfer",
-    "UnseenDecoded",
+    "UnseenData",
     "UsableClasses",
     "category_folds",
     "coco_annotations",

@@ -7,15 +7,16 @@ import pandas as pd
 
 from ..evaluation.statistics import fdr
 from ..structures import ALL_VOXELS
-from .experiment_list import SHUFFLED, SOURCE
+from .experiment_list import SEEN, SHUFFLED, SOURCE, UNSEEN
 from .experiments import NO_CONTROL
 from .scores import GROUP
-from .training_sets import REAL
+from .training_sets import MIXED, REAL
 
 SIGNIFICANT = 0.05
 # An effect whose interval stays below this, as a share of trials, is too small to support a claim.
 LEAST_EFFECT = 0.05
 SUPPORTED, NOT_SUPPORTED, CANNOT_SAY = "supported", "not supported", "cannot say"
+READS_UNSEEN = "reads_unseen"
 READS, BEATS, BEATS_AT_EQUAL_SIZE = "reads", "beats_real", "beats_real_at_equal_size"
 NEEDS_ENCODER, SOURCE_SHOWS = "needs_encoder", "source_shows"
 DECISION_COLUMNS = (
@@ -73,6 +74,8 @@ def _counts(row: pd.Series) -> bool:
 
 def _above_chance(row: pd.Series) -> dict[str, object]:
     claim = SOURCE_SHOWS if row["control"] == SOURCE else READS
+    if row.get("categories", SEEN) == UNSEEN and row["training"] not in (REAL, MIXED):
+        claim = READS_UNSEEN
     return _decision(row, claim, "balanced accuracy less chance", "accuracy", float(row["chance"]))
 
 

@@ -13,8 +13,10 @@ from .classifiers import CLASSIFIERS
 from .training_sets import MIXED, REAL, STEPS, SYNTHETIC
 
 TRIALS, MEANS = "trials", "means"
+SEEN, UNSEEN = "seen", "unseen"
 SOURCE, SHUFFLED, IMAGE_FEATURES = "source", "shuffled_encoder", "image_features"
 CONTROLS = (SOURCE, SHUFFLED, IMAGE_FEATURES)
+UNSEEN_CONTROLS = (SHUFFLED,)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _KEY = "experiment"
 
@@ -39,10 +41,12 @@ class Experiment:
     within_source : compare pictures of one source only, source by source
     controls : ``source`` decodes the pictures' source instead; ``shuffled_encoder`` trains on synthetic
         responses shuffled over images; ``image_features`` decodes the label from the pictures' features
+    unseen_categories : tell apart categories that the encoder behind the synthetic responses saw no real response
+        to, fold by fold of categories; their labels are those that the participant level left out
 
     Raises
     ------
-    UsageError : a value that is none of these
+    UsageError : a value that is none of these, or values that exclude one another
     """
 
     name: str
@@ -56,6 +60,7 @@ class Experiment:
     test: str = TRIALS
     within_source: bool = False
     controls: tuple[str, ...] = ()
+    unseen_categories: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -79,6 +84,24 @@ class Experiment:
             raise self._refusal("repeats", f"is {self.repeats}", remedy)
         if any(not 0 < size < float("inf") for size in self.sizes):
             raise self._refusal("sizes", "holds one that is not above 0", "Give multiples such as 0.5 or 2")
+        if self.unseen_categories:
+            self._require_unseen()
+
+    def _require_unseen(self) -> None:
+        """Refuse what comes from an encoder, or a noise model, that did see the categories."""
+        strange = sorted(set(self.controls) - set(UNSEEN_CONTROLS))
+        if strange:
+            raise self._refusal(
+                "unseen_categories",
+                f"goes without the control {strange[0]!r}",
+                f"Choose among {', '.join(UNSEEN_CONTROLS)}, or give the control to another experiment",
+            )
+        if self.noise != NONE:
+            raise self._refusal(
+                "unseen_categories",
+                f"goes without {self.noise!r} noise, which is modelled on trials of all categories",
+                "Leave out noise and repeats",
+            )
 
     def _refusal(self, key: str, problem: str, remedy: str) -> UsageError:
         return UsageError(f"Experiment {self.name!r}: {key} {problem}", remedy)
@@ -97,6 +120,7 @@ DEFAULT_EXPERIMENTS = (
     Experiment("means", sizes=(), test=MEANS),
     Experiment("lda", sizes=(), classifier="lda"),
     Experiment("mixed", training=(REAL, MIXED), sizes=()),
+    Experiment("unseen", sizes=(), controls=(SHUFFLED,), unseen_categories=True),
 )
 
 

@@ -37,7 +37,7 @@ from .training_sets import (
 NO_CONTROL = "none"
 _TOP = 5
 # Folds over stimuli that a classifier's hyperparameter is chosen by; the others leave single stimuli out.
-_N_FOLDS = {"logistic": 5}
+INNER_FOLDS = {"logistic": 5}
 _PLAIN = Experiment("main")
 
 
@@ -140,9 +140,9 @@ def decode(
                 f"Participant {data.participant}: experiment {experiment.name!r} was left out: its"
                 " encoder has no model of the noise, which comes from stimuli presented more than once."
             )
-            return _nothing(data, tuple(reasons))
+            return nothing_decoded(data, tuple(reasons))
         data = _sampled(data, experiment, data.noise, for_sampling)
-    comparison = compare(data, min_train, min_test, _N_FOLDS.get(experiment.classifier, 0))
+    comparison = compare(data, min_train, min_test, INNER_FOLDS.get(experiment.classifier, 0))
     skipped = [*reasons, *comparison.skipped, *_empty_rois(data)]
     test = comparison.test
     if experiment.test == MEANS and len(test.stimuli):
@@ -163,7 +163,7 @@ def decode(
     shape = (len(counts), len(names), len(comparison.classes))
     stacked = np.array(counts, dtype=np.int64).reshape(shape)
     cells = pd.DataFrame(records, columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
-    skipped += _edge_note(data.participant, cells)
+    skipped += edge_note(data.participant, cells)
     stimuli = tuple(str(name) for name in names)
     return Decoded(
         data.participant,
@@ -179,7 +179,8 @@ def decode(
     )
 
 
-def _nothing(data: ParticipantData, skipped: tuple[str, ...]) -> Decoded:
+def nothing_decoded(data: ParticipantData, skipped: tuple[str, ...]) -> Decoded:
+    """No class, no cell; ``skipped`` says why."""
     cells = pd.DataFrame(columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
     counts = np.zeros((0, 0, 0), dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
@@ -301,7 +302,8 @@ def _empty_rois(data: ParticipantData) -> list[str]:
     ]
 
 
-def _edge_note(participant: str, cells: pd.DataFrame) -> list[str]:
+def edge_note(participant: str, cells: pd.DataFrame) -> list[str]:
+    """A sentence on how many decoders' hyperparameter is an end of its grid; none where none is."""
     n = int(cells["penalty_at_edge"].sum())
     if not n:
         return []

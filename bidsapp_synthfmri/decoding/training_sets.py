@@ -119,6 +119,7 @@ class ParticipantData:
     rois : voxels to decode from
     noise : how real single trials vary; None where no stimulus was repeated
     sources, sessions : of each stimulus, where known; labels are permuted within both (``strata.usable``)
+    noise_sd : (n_voxels,) of a real trial about a noiseless response; None to measure it on ``real``
     """
 
     participant: str
@@ -129,6 +130,7 @@ class ParticipantData:
     noise: NoiseModel | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     sessions: Mapping[str, str] = field(default_factory=dict)
+    noise_sd: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         self._require_same_voxels()
@@ -270,6 +272,8 @@ def noise_sd(data: ParticipantData) -> NDArray[np.float64]:
 
     Without out-of-fold responses the trials' sd, its upper bound. Labels do not enter.
     """
+    if data.noise_sd is not None:
+        return data.noise_sd
     real = data.real.values.astype(np.float64)
     same = next((part for part in data.synthetic if part.name == SYNTHETIC_SAME), None)
     row_of = {} if same is None else {stimulus: row for row, stimulus in enumerate(same.stimuli)}

@@ -39,6 +39,15 @@ DECODING_COLUMNS = Columns(
         "experiment": _EXPERIMENT,
         "labels": Column("Label set that the categories are of"),
         "source": _SOURCE,
+        "categories": Column(
+            "Whether the encoder behind the synthetic responses saw responses to the categories told apart",
+            levels=MappingProxyType(
+                {
+                    "seen": "it saw responses to other pictures of them",
+                    "unseen": "it saw none; each trial is told apart among the categories of its fold alone",
+                }
+            ),
+        ),
         "classifier": Column("ridge, lda (linear discriminant analysis, shrunk covariance) or logistic"),
         "noise": Column("Noise of synthetic training trials: none, independent over voxels or calibrated"),
         "repeats": Column("Synthetic trials of each image"),
@@ -128,6 +137,8 @@ DECISION_COLUMNS = Columns(
             levels=MappingProxyType(
                 {
                     "reads": "a decoder trained on this set reads real responses to unseen images",
+                    "reads_unseen": "the same, where neither encoder nor decoder saw a real response to the"
+                    " categories",
                     "beats_real": "it reads them better than one trained on real responses",
                     "beats_real_at_equal_size": "the same, trained on as many images as the real one",
                     "needs_encoder": "it reads them better than one trained on the set shuffled over images",
@@ -147,7 +158,7 @@ DECISION_COLUMNS = Columns(
         "people_low": _PEOPLE_LOW,
         "people_high": _PEOPLE_HIGH,
         "d": _D,
-        "p": Column("p value, not corrected: one-sided for 'reads' and 'source_shows', else two-sided"),
+        "p": Column("p value, not corrected: one-sided for 'reads', 'reads_unseen' and 'source_shows', else two-sided"),
         "p_fdr": Column(f"{_FDR} over all rows of this table"),
         "n_participants": _N_PARTICIPANTS,
         "n_test_stimuli": _N_TEST_STIMULI,

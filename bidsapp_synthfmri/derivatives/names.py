@@ -187,6 +187,10 @@ SYNTHETIC_MANIFEST = OutputFile(
     "What the synthetic responses to an image set were made with, and their files with hashes",
     "synthetic",
 )
+UNSEEN = _matrix(
+    "unseen", "Synthetic responses by encoders that saw no trial of the image's category: one map an image"
+)
+UNSEEN_STIMULI = _participant_table("unseen", "stimuli", "The images of unseen categories, one a map")
 RANKED_STIMULI = _participant_table(
     "rank", "stimuli", "The images expected to drive a region most, and those expected to drive it least"
 )
@@ -262,6 +266,8 @@ OUTPUTS = (
     SYNTHETIC_STIMULI,
     SYNTHETIC_SD,
     SYNTHETIC_MANIFEST,
+    UNSEEN,
+    UNSEEN_STIMULI,
     RANKED_STIMULI,
     RANK_PAGE,
     ACCOUNTING_SCORES,
@@ -292,6 +298,7 @@ DESCRIPTIONS = {
     "encoding": "Scores of the encoding model, and facts of the run that fitted it",
     "rank": "Images in order of the response predicted for a region",
     "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
+    "unseen": "Responses predicted by encoding models that saw no trial of the image's category",
     "accounting": "Agreement of real with real, and of synthetic with real responses",
     "leakage": "What training may have seen of the test stimuli",
 }

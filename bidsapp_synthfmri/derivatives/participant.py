@@ -28,12 +28,14 @@ def begin_participant(writer: Writer) -> None:
 
     That is the summary of an earlier run, so that a participant whose files are half old and half new does
     not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
-    what an estimator chose, the untrained control.
+    what an estimator chose, the untrained control, responses to unseen categories.
     """
     writer.withdraw(names.SUMMARY)
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)
+    for output in (names.UNSEEN, names.UNSEEN_STIMULI):
+        writer.withdraw(output)
     for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
         writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
@@ -133,6 +135,31 @@ def write_synthetic(
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
     outputs = (matrix, stimuli)
     return tuple(writer.path(part) for output in outputs for part in (output, output.with_extension(".json")))
+
+
+def write_unseen(writer: Writer, synthetic: Synthetic, *, unit: str, facts: Json) -> None:
+    """Write responses to pictures of categories by encoders that saw no trial of them, and their table.
+
+    Parameters
+    ----------
+    writer : the participant's
+    synthetic : the responses; ``table`` has ``columns.UNSEEN_ORDER``
+    unit : of the responses that the encoders were fitted on
+    facts : the label set and its folds
+    """
+    table = synthetic.table.reset_index(drop=True)[list(columns.UNSEEN_ORDER)]
+    table.insert(0, "image", np.arange(1, len(table) + 1))
+    sidecar = {
+        "Description": f"{names.UNSEEN.description}. {NO_HUMAN}",
+        **_unit_keys(unit),
+        "Synthetic": True,
+        "Rows": writer.uri(names.UNSEEN_STIMULI),
+        "UnseenCategories": facts,
+        **_sources([writer.uri(names.RESPONSES)]),
+    }
+    rows = [str(stimulus) for stimulus in table["stimulus"]]
+    writer.matrix(names.UNSEEN, synthetic.values, rows, synthetic.voxels, sidecar)
+    writer.table(names.UNSEEN_STIMULI, table, columns.UNSEEN_COLUMNS)
 
 
 def write_uncertainty(

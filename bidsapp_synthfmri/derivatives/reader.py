@@ -115,6 +115,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         card=source.json(names.ENCODER_CARD),
         dropped_trials=_dropped_trials(source),
         leakage=_leakage(source),
+        unseen=_unseen(source, voxels),
     )
 
 
@@ -355,6 +356,20 @@ def _identification(source: _Source) -> pd.DataFrame | None:
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:
-    values = _matrix(source, names.of_extra_set(names.SYNTHETIC, name), voxels)
-    table = _rows(source, names.of_extra_set(names.SYNTHETIC_STIMULI, name), "image", len(values))
-    return Synthetic(values=values, table=table, voxels=voxels)
+    matrix, stimuli = (
+        names.of_extra_set(output, name) for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI)
+    )
+    return _responses_to_images(source, voxels, matrix, stimuli)
+
+
+def _unseen(source: _Source, voxels: Space) -> Synthetic | None:
+    if not names.UNSEEN_STIMULI.path(source.output_dir, source.place).is_file():
+        return None
+    return _responses_to_images(source, voxels, names.UNSEEN, names.UNSEEN_STIMULI)
+
+
+def _responses_to_images(
+    source: _Source, voxels: Space, matrix: OutputFile, stimuli: OutputFile
+) -> Synthetic:
+    values = _matrix(source, matrix, voxels)
+    return Synthetic(values=values, table=_rows(source, stimuli, "image", len(values)), voxels=voxels)

@@ -45,6 +45,7 @@ class ParticipantResults:
     dropped_trials : trials without a response, with ``session``, ``run``, ``onset``, ``stimulus`` and
         ``reason``; None where every trial has one
     leakage : the audit of the split; None where it was not made
+    unseen : responses by encoders that saw no trial of the pictures' categories; None where there are none
     """
 
     participant: str
@@ -62,6 +63,7 @@ class ParticipantResults:
     card: Json
     dropped_trials: pd.DataFrame | None = None
     leakage: LeakageResults | None = None
+    unseen: Synthetic | None = None
 
 
 @dataclass(frozen=True)

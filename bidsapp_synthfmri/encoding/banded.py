@@ -21,7 +21,7 @@ from .resolvents import Decomposition
 from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel
+from .left_out_spread import Diagonals, Kernel
 from .variance import product_measure
 
 N_DRAWS = 40

@@ -22,7 +22,7 @@ from .selection import (
 )
 from .stacking import stacking_weights
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel
+from .left_out_spread import Diagonals, Kernel
 from .variance import stacked_variance
 
 

@@ -14,7 +14,7 @@ from .basis import shrinkage
 from .posterior import LayerPosterior, Posterior
 from .selection import Selected, batches
 from .training import TrainingSet
-from .unseen import Kernel, unseen_variance
+from .left_out_spread import Kernel, unseen_variance
 from .weights import ScaledMatrix, TrainingLayer
 
 Float64 = NDArray[np.float64]

@@ -20,6 +20,7 @@ from ..decoding import (
     control_of,
     decide,
     decode,
+    decode_unseen,
     join,
     of_stimuli,
     parse_experiments,
@@ -27,7 +28,7 @@ from ..decoding import (
     score,
     session_of_stimuli,
 )
-from ..decoding.experiment_list import IMAGE_FEATURES, SOURCE
+from ..decoding.experiment_list import IMAGE_FEATURES, SEEN, SOURCE, UNSEEN
 from ..derivatives.reader import load_noise_model
 from ..derivatives.results import ParticipantResults
 from ..errors import InputMalformedError, InputMissingError
@@ -37,6 +38,7 @@ from .console import LOGGER
 from .decoding_sources import source_of_stimuli
 from .label_choice import labels_of, labels_of_images
 from .runtime import generator
+from .unseen_group import unseen_data
 
 N_BOOTSTRAP = 2000
 N_PERMUTATIONS = 2000
@@ -74,6 +76,7 @@ class Comparison:
             "noise": self.experiment.noise,
             "repeats": self.experiment.repeats,
             "test": self.experiment.test,
+            "categories": UNSEEN if self.experiment.unseen_categories else SEEN,
         }
         named = table.assign(control=SOURCE) if self.is_source_control else table.copy()
         for position, column in enumerate(columns):
@@ -155,10 +158,18 @@ def decode_participant(
         said, about = [], f"Participant {results.participant}, experiment {experiment.name!r}"
         if IMAGE_FEATURES in experiment.controls:
             said.append(f"{about}: {_NO_FEATURES}")
+        unseen = unseen_data(results, data, labels) if experiment.unseen_categories else None
+        if isinstance(unseen, str):
+            skipped[unseen] = None
+            continue
+        data = data if unseen is None else unseen.data
         for comparison, part in _comparisons(data, experiment, labels, sources, said, about):
             # The same subsets and the same noise in every experiment.
             rng = generator(config, results.participant, "decoding")
-            decoded = decode(part, rng, comparison.experiment)
+            if unseen is None:
+                decoded = decode(part, rng, comparison.experiment)
+            else:
+                decoded = decode_unseen(replace(unseen, data=part), rng, comparison.experiment)
             comparisons[comparison] = decoded
             said += [_of_experiment(sentence, comparison, experiments[0]) for sentence in decoded.skipped]
         skipped.update(dict.fromkeys(said))
@@ -180,7 +191,7 @@ def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) 
         ]
         pooled = pool(parts, generator(config, "pool"), N_BOOTSTRAP, N_PERMUTATIONS)
         joined = join([*scores, pooled])
-        what = ("experiment", "labels", "source", "classifier", "noise", "repeats", "test")
+        what = ("experiment", "labels", "source", "categories", "classifier", "noise", "repeats", "test")
         tables.append(comparison.described(joined.table, *what))
         contrasts.append(comparison.described(joined.contrasts, "experiment", "source"))
         confusions.append(comparison.described(joined.confusion, "experiment", "source"))
@@ -270,7 +281,7 @@ def _participant_data(results: ParticipantResults, labels: LabelSet, config: Run
         for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
     }
     synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, labels_of_images(extra, labels, config)) for extra in results.extra]
+    synthetic += [_extra_images(extra, labels_of_images(extra.table, labels, config)) for extra in results.extra]
     return ParticipantData(
         participant=results.participant,
         real=sides["real"],

@@ -15,6 +15,7 @@ from ..encoding import (
     Encoder,
     EncoderFit,
     Folds,
+    LeftOut,
     Provenance,
     Search,
     TrainingData,
@@ -29,7 +30,7 @@ from ..features.backbones import Backbone
 from ..features.images import sources_of
 from ..features.preprocessing import Preprocessing
 from ..features.squares import readable, squares_ahead
-from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..structures import Features, FloatArray, Json, Responses, StimulusSet, Synthetic, Trials
 from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
@@ -52,12 +53,14 @@ class FittedModel:
     fit : scores, choices and out-of-fold predictions
     folds : of the training trials
     synthetic : one row a stimulus, in order of first presentation
+    unseen : responses by encoders without the categories of the pictures; None where they were not made
     """
 
     encoder: Encoder
     fit: EncoderFit
     folds: Folds
     synthetic: Synthetic
+    unseen: Synthetic | None = None
 
 
 def fit_model(
@@ -67,8 +70,12 @@ def fit_model(
     held_out: HeldOut,
     features: Features,
     backbone: Backbone,
+    left_out: LeftOut | None = None,
 ) -> FittedModel:
-    """Fit on the training trials; predict test stimuli, and training stimuli out of fold."""
+    """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
+
+    ``left_out`` also fits without each of its groups of stimuli (``EncoderFit.without``).
+    """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
     fit = fit_encoder(
@@ -84,6 +91,7 @@ def fit_model(
         allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
+        left_out=left_out,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(
@@ -132,14 +140,18 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
+    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
+
+
+def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
+    """(n_images, n_voxels) responses, the images decoded ahead of the network; errors as ``synthesise_set``."""
     squares = squares_ahead(
         Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
         sources_of(images),
         torch.get_num_threads(),
         BATCHES_AHEAD * _BATCH,
     )
-    values = np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
-    return Synthetic(values, table, encoder.voxels)
+    return np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
 
 
 def _own_stimuli(

@@ -15,7 +15,7 @@ from bidsapp_synthfmri.encoding.posterior import Posterior
 from bidsapp_synthfmri.encoding.posterior_fit import OVERESTIMATE_BOUND, fit_posterior
 from bidsapp_synthfmri.encoding.selection import Selected
 from bidsapp_synthfmri.encoding.training import PenaltySearch, TrainingSet, layer_kernels
-from bidsapp_synthfmri.encoding.unseen import Diagonals, Kernel
+from bidsapp_synthfmri.encoding.left_out_spread import Diagonals, Kernel
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.structures import Features, LayerFeatures, RoiSet
 
