@@ -87,8 +87,8 @@ class RunConfig:
     test_fraction : share of the stimuli held out where too few are repeated
     source_column : events column with each picture's source; None means ImgType where there is one
     labels : TSV with columns ``stimulus`` and ``label``
-    label_set : name of the label set that is decoded, and by whose categories encoders are fitted without some,
-        as decoding/label_sets_registry.py has it
+    label_set : name of the label set that is decoded, and whose categories are left out of encoders, as
+        decoding/label_sets_registry.py has it
     label_column : column of the stimulus table that holds the label
     experiments : TOML list of what the group level decodes; None means decoding's default list
     coco_annotations : COCO's instances_train2014.json, for the label sets of COCO's images
@@ -280,8 +280,8 @@ class RunConfig:
     def science(self) -> dict[str, Any]:
         """The options that change results, as plain values.
 
-        Image sets go by name, precomputed responses and files of labels by ``content_identity``, wherever they
-        lie.
+        Image sets go by name, precomputed responses and files of labels by ``content_identity``: it does not
+        matter where they lie.
         """
         left_out = _NOT_SCIENCE
         if self.level == "participant":

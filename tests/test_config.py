@@ -78,7 +78,9 @@ def test_labels_are_hashed_by_content_where_categories_are_left_out_of_encoders(
         path.write_text(text)
     hashes = [RunConfig(**BASE, labels=path).content_hash() for path in (here, there, other)]
     assert hashes[0] == hashes[1] != hashes[2]
-    without = [RunConfig(**BASE, labels=path, unseen_categories=False).content_hash() for path in (here, other)]
+    without = [
+        RunConfig(**BASE, labels=path, unseen_categories=False).content_hash() for path in (here, other)
+    ]
     assert without[0] == without[1]
 
 

@@ -229,8 +229,8 @@ def encoder_options(function: Decorated) -> Decorated:
                 "--unseen-categories/--no-unseen-categories",
                 default=True,
                 show_default=True,
-                help="Also fit without each of some folds of categories (--labels), so that the group level can "
-                "decode categories that no encoder saw.",
+                help="Also fit without each of some folds of categories (--labels), for decoders of "
+                "categories that no encoder saw.",
             ),
             click.option(
                 "--uncertainty",
@@ -264,8 +264,8 @@ def decoding_options(function: Decorated) -> Decorated:
                 multiple=True,
                 metavar="{NAME,FILE}...",
                 help="What to decode: a label set (source, superordinate, scene, setting, column:NAME ...), "
-                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV. The participant level leaves its "
-                "categories out of encoders.",
+                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV. The participant level "
+                "leaves its categories out of encoders.",
             ),
             click.option(
                 "--label-column",

@@ -1,7 +1,7 @@
 """Decoding: labels, classifiers, experiments that compare training sets, identification of the image."""
 
-from .cells import Cell, make_cell
 from .category_folds import FEWEST_CATEGORIES, N_CATEGORY_FOLDS, CategoryFolds, category_folds
+from .cells import Cell, make_cell
 from .classifiers import CLASSIFIERS, Classifier, RidgeClassifier, fit, fit_many
 from .decisions import decide
 from .experiment_list import DEFAULT_EXPERIMENTS, Experiment, control_of, parse_experiments

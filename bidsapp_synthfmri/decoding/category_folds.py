@@ -66,9 +66,9 @@ def category_folds(
     classes : names
     n_folds : at most; fewer where there are not two categories for each
     rng : deals them
-    source_of : source of most pictures of each category; a fold then has two categories or more of each source
-        that it has any of, so that categories of one source can be told apart. A source's only category goes
-        where the fewest are
+    source_of : source of most pictures of each category; a fold then has two categories or more of each
+        source that it has any of, so that categories of one source can be told apart. A source's only
+        category goes where the fewest are
 
     Raises
     ------

@@ -41,8 +41,8 @@ class Experiment:
     within_source : compare pictures of one source only, source by source
     controls : ``source`` decodes the pictures' source instead; ``shuffled_encoder`` trains on synthetic
         responses shuffled over images; ``image_features`` decodes the label from the pictures' features
-    unseen_categories : tell apart categories that the encoder behind the synthetic responses saw no real response
-        to, fold by fold of categories; their labels are those that the participant level left out
+    unseen_categories : tell apart categories that the encoder behind the synthetic responses saw no real
+        response to, fold by fold of categories; the labels must be those that the participant level left out
 
     Raises
     ------

@@ -42,8 +42,8 @@ class UnseenData:
 
         Raises
         ------
-        InputMalformedError : no responses to training pictures by encoders without their categories, or of one
-            fold alone
+        InputMalformedError : no encoder without its category predicted a training picture, or for one fold
+            alone
         """
         who, remedy = f"Participant {data.participant}", "Run the participant level again"
         same = next((part for part in data.synthetic if part.name == SYNTHETIC_SAME), None)
@@ -61,7 +61,11 @@ class UnseenData:
 
 
 def decode_unseen(
-    unseen: UnseenData, rng: np.random.Generator, experiment: Experiment, min_train: int = 5, min_test: int = 2
+    unseen: UnseenData,
+    rng: np.random.Generator,
+    experiment: Experiment,
+    min_train: int = 5,
+    min_test: int = 2,
 ) -> Decoded:
     """Predictions for real trials of categories that neither encoders nor decoders saw a real response to.
 
@@ -78,10 +82,10 @@ def decode_unseen(
 
     Notes
     -----
-    METHODS, "Decoding": a decoder a fold, which chooses among its categories. One trained on ``real`` responses
-    did see the categories: it is what real data of them would give. The noise that decoders of synthetic responses
-    expect is measured on other folds' categories. All folds take part with the same training sets
-    (``training_sets.compare``); categories that this leaves alone in their fold are left out.
+    METHODS, "Decoding": a decoder a fold, which chooses among its categories. One trained on ``real``
+    responses did see the categories: it is what real data of them would give. The noise that decoders of
+    synthetic responses expect is measured on other folds' categories. All folds take part with the same
+    training sets (``training_sets.compare``); categories that this leaves alone in their fold are left out.
     """
     data, who = _sets_of(unseen.data, experiment), f"Participant {unseen.data.participant}"
     comparison = compare(data, min_train, min_test, INNER_FOLDS.get(experiment.classifier, 0))
@@ -90,13 +94,15 @@ def decode_unseen(
     alone = sorted(set(comparison.classes) - set(folds.classes))
     if alone:
         skipped.append(
-            f"{who}: {len(alone)} of {len(comparison.classes)} categories have no other in their fold that can be"
-            f" told apart from them, so left out ({', '.join(alone[:_NAMED])}{', ...' * (len(alone) > _NAMED)})."
+            f"{who}: {len(alone)} of {len(comparison.classes)} categories have no other in their fold to be"
+            f" told apart from, so left out ({', '.join(alone[:_NAMED])}{', ...' * (len(alone) > _NAMED)})."
         )
     parts = []
     for own, child in zip(folds.members(), rng.spawn(folds.n_folds), strict=True):
         noise_sd = unseen.noise_sd[unseen.folds.of(own[:1])[0]]
-        parts.append(decode(_of_fold(data, comparison, own, noise_sd), child, experiment, min_train, min_test))
+        parts.append(
+            decode(_of_fold(data, comparison, own, noise_sd), child, experiment, min_train, min_test)
+        )
     skipped += _said(parts)
     parts = [part for part in parts if part.classes]
     if not parts:
@@ -145,8 +151,8 @@ def _joined(parts: Sequence[Decoded], skipped: list[str]) -> Decoded:
     common = [key for key in keys[0] if all(key in own for own in keys)]
     if len(common) < len(every):
         skipped.append(
-            f"Participant {parts[0].participant}: {len(every) - len(common)} of {len(every)} combinations of ROI,"
-            " training set and size are left out, because a fold of categories lacks them."
+            f"Participant {parts[0].participant}: {len(every) - len(common)} of {len(every)} combinations of"
+            " ROI, training set and size are left out, because a fold of categories lacks them."
         )
     rows = [[own.index(key) for key in common] for own in keys]
     tables = [part.cells.iloc[own].reset_index(drop=True) for part, own in zip(parts, rows, strict=True)]
@@ -182,7 +188,7 @@ def _cells(tables: Sequence[pd.DataFrame], sizes: IntArray) -> pd.DataFrame:
     return tables[0].assign(
         n_training=each("n_training").sum(axis=0).astype(np.int64),
         penalty=each("penalty").mean(axis=0),
-        penalty_at_edge=each("penalty_at_edge").any(axis=0),
+        penalty_at_edge=each("penalty_at_edge").max(axis=0) > 0,
         auc=weights @ each("auc"),
         top5=weights @ each("top5"),
     )

@@ -116,8 +116,8 @@ UNSEEN_COLUMNS = Columns(
             "Which encoder made the row",
             levels=MappingProxyType(
                 {
-                    "category-deleted encoder": "an encoder fitted without any trial of the categories of the fold,"
-                    " penalties and layers as all training trials chose them"
+                    "category-deleted encoder": "an encoder fitted without any trial of the fold's"
+                    " categories; penalties and layers are those that all training trials chose"
                 }
             ),
         ),

@@ -158,7 +158,9 @@ DECISION_COLUMNS = Columns(
         "people_low": _PEOPLE_LOW,
         "people_high": _PEOPLE_HIGH,
         "d": _D,
-        "p": Column("p value, not corrected: one-sided for 'reads', 'reads_unseen' and 'source_shows', else two-sided"),
+        "p": Column(
+            "p value, not corrected: one-sided for 'reads', 'reads_unseen' and 'source_shows', else two-sided"
+        ),
         "p_fdr": Column(f"{_FDR} over all rows of this table"),
         "n_participants": _N_PARTICIPANTS,
         "n_test_stimuli": _N_TEST_STIMULI,

@@ -172,9 +172,7 @@ class _Run:
                     dual[number, :, start : start + step] = self._by_stimulus(of_trials)
 
     def _add_predictions(self, number: int, voxels: IntArray, weight: FloatArray, fit: FitWithout) -> None:
-        predicted, rest, mean = (
-            part.double().cpu().numpy() for part in (fit.predicted, fit.rest, fit.mean)
-        )
+        predicted, rest, mean = (part.double().cpu().numpy() for part in (fit.predicted, fit.rest, fit.mean))
         self.mean[number, voxels] += weight * (mean - rest)
         stimuli, first = np.unique(self.training.index[self.trials[number]], return_index=True)
         self.predicted[np.ix_(stimuli, voxels)] += weight * (predicted[first] - rest)

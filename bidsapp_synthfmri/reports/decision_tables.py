@@ -13,9 +13,10 @@ from ..decoding.decisions import (
     LEAST_EFFECT,
     NEEDS_ENCODER,
     READS,
+    READS_UNSEEN,
     SOURCE_SHOWS,
 )
-from ..decoding.experiment_list import MEANS, SHUFFLED, SOURCE
+from ..decoding.experiment_list import MEANS, SEEN, SHUFFLED, SOURCE, UNSEEN
 from .decoding_scores import short_training_name, training_name
 from .estimates import GROUP, number, roi_name
 from .numbers import (
@@ -31,6 +32,8 @@ from .tables import Table
 
 _CLAIMS = {
     READS: "{training} teach a decoder to read real responses to unseen images",
+    READS_UNSEEN: "{training}, by encoders without the categories, teach a decoder to tell apart real"
+    " responses to categories that it never saw",
     BEATS: "{training} teach it better than real responses do",
     BEATS_AT_EQUAL_SIZE: "{training} teach it better than real responses to as many images do",
     NEEDS_ENCODER: "{training} teach it better than the same shuffled over images",
@@ -141,6 +144,8 @@ def _how(row: pd.Series) -> str:
     parts = [str(row["classifier"]), f"labels {row['labels']}"]
     if row["noise"] != "none":
         parts.append(f"{row['noise']} noise, {counted(row['repeats'], 'trial')} an image")
+    if row.get("categories", SEEN) == UNSEEN:
+        parts.append("unseen categories")
     if row["test"] == MEANS:
         parts.append("means of repeats")
     return ", ".join(parts)

@@ -19,6 +19,7 @@ from .numbers import count
 from .page import Page, render
 from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
 from .tables import Table
+from .unseen_words import unseen_verdict
 
 
 def group_page(results: GroupResults) -> Page:
@@ -44,7 +45,9 @@ def group_page(results: GroupResults) -> Page:
         facts=_headline(participants, classes, summary.get("skipped", [])),
         notes=notes_of(summary),
         skipped=[str(sentence) for sentence in summary.get("skipped", [])],
-        verdicts=group_verdicts(scores, contrasts, participants),
+        verdicts=group_verdicts(
+            scores, contrasts, participants, unseen_verdict(results.experiments, summary)
+        ),
         sentences=decoding_sentences(scores),
         accuracy_figure=accuracy,
         learning_figure=learning,

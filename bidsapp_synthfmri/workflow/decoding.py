@@ -281,7 +281,9 @@ def _participant_data(results: ParticipantResults, labels: LabelSet, config: Run
         for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
     }
     synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, labels_of_images(extra.table, labels, config)) for extra in results.extra]
+    synthetic += [
+        _extra_images(extra, labels_of_images(extra.table, labels, config)) for extra in results.extra
+    ]
     return ParticipantData(
         participant=results.participant,
         real=sides["real"],

@@ -144,7 +144,7 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
 
 
 def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
-    """(n_images, n_voxels) responses, the images decoded ahead of the network; errors as ``synthesise_set``."""
+    """(n_images, n_voxels) responses, images decoded ahead of the network; errors as ``synthesise_set``."""
     squares = squares_ahead(
         Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
         sources_of(images),

@@ -187,7 +187,9 @@ def _fit(
     without = model.fit.without
     if without is None:
         return model
-    with watch.step(f"synthesising responses to {len(plan.folds.classes)} categories by encoders without them"):
+    with watch.step(
+        f"synthesising responses to {len(plan.folds.classes)} categories by encoders without them"
+    ):
         unseen = predict_unseen(plan, without, model.encoder, features, responses.trials.stimuli)
     return replace(model, fit=replace(model.fit, without=None), unseen=unseen)
 

@@ -66,6 +66,8 @@ class UnseenPlan:
     @property
     def facts(self) -> Json:
         """What the summary and the sidecar say, and the group level reads."""
+        if self.label_set is None:
+            return {}
         if self.reason:
             return {"label_set": self.label_set, "reason": self.reason}
         counts = Counter(self.label_of.values())
@@ -107,7 +109,7 @@ def plan_unseen(
 
     Notes
     -----
-    Folds depend on the categories and the seed alone, so that participants with the same categories share them.
+    Folds depend on categories, their sources and the seed alone: participants with the same ones share them.
     """
     if not config.unseen_categories:
         return NOTHING_UNSEEN
@@ -115,13 +117,15 @@ def plan_unseen(
     of_all = dict(zip(trials.stimuli, labels.labels, strict=True))
     tested = set(trials.table["stimulus"][held_out.is_test])
     known = {side: _labels_of(of_all, tested, side == "test") for side in ("train", "test")}
-    usable = usable_classes(known["train"], known["test"], what=f"Unseen categories, label set {labels.name!r}")
+    usable = usable_classes(
+        known["train"], known["test"], what=f"Unseen categories, label set {labels.name!r}"
+    )
     if selection_of(config) == BANDED:
         reason = "banded ridge joins the layers in one kernel; choose --joint-model stacking to have them"
     elif len(usable.classes) < FEWEST_CATEGORIES:
         reason = (
-            f"the label set {labels.name!r} has {len(usable.classes)} categories with enough training and test"
-            f" pictures, and {FEWEST_CATEGORIES} are needed; choose another with --labels to have them"
+            f"the label set {labels.name!r} has {len(usable.classes)} categories with enough training and"
+            f" test pictures, and {FEWEST_CATEGORIES} are needed; choose another with --labels to have them"
         )
     else:
         folds = category_folds(
@@ -208,5 +212,5 @@ def _of_folds(images: StimulusSet, own: LabelSet, folds: CategoryFolds, config: 
     """The pictures whose category is in the folds; ``label`` is that category."""
     labels = labels_of_images(images.table.assign(split=images.name), own, config).labels
     kept = folds.of(labels) >= 0
-    table = images.table.assign(label=list(labels))[kept].reset_index(drop=True)
+    table = images.table.assign(label=np.array(labels, dtype=object))[kept].reset_index(drop=True)
     return StimulusSet(images.name, table)

@@ -26,7 +26,8 @@ def unseen_data(results: ParticipantResults, data: ParticipantData, labels: Labe
     labels : those
     """
     who = f"Participant {results.participant}, unseen categories"
-    again = f"run the participant level again with --labels {labels.name}"
+    table = "the table" if labels.name == "labels" else labels.name
+    again = f"run the participant level again with --labels {table}"
     facts = results.summary.get(_KEY)
     if not isinstance(facts, Mapping):
         return f"{who}: no encoder was fitted without a category; run the participant level again for them."
@@ -35,15 +36,15 @@ def unseen_data(results: ParticipantResults, data: ParticipantData, labels: Labe
         return f"{who}: {left_out}, and {labels.name!r} is decoded; {again}."
     if results.unseen is None:
         return f"{who}: {facts.get('reason') or 'their responses are gone; run the participant level again.'}"
-    table = results.unseen.table
-    if not _agree(table, data.real.label_of):
+    images = results.unseen.table
+    if not _agree(images, data.real.label_of):
         return f"{who}: the label set {labels.name!r} has changed since encoders were fitted; {again}."
-    folds = _folds(table)
+    folds = _folds(images)
     of_folds = replace(
         data,
         real=data.real.of_classes(folds.classes),
         test=data.test.of_classes(folds.classes),
-        synthetic=tuple(_set(results.unseen, str(name)) for name in table["split"].unique()),
+        synthetic=tuple(_set(results.unseen, str(name)) for name in images["split"].unique()),
     )
     return UnseenData.of(of_folds, folds)
 

@@ -1,4 +1,4 @@
-"""Categories that neither encoder nor decoder saw: truth found where there is any, chance where there is none."""
+"""Categories that neither encoder nor decoder saw: truth where there is any, chance where there is none."""
 
 from __future__ import annotations
 
@@ -252,10 +252,14 @@ def test_a_fold_has_two_categories_of_each_of_its_sources(
 
 
 def test_one_source_with_all_but_a_few_categories_still_gives_two_folds() -> None:
-    folds = category_folds(list("abcd"), 5, np.random.default_rng(0), {"a": "x", "b": "x", "c": "y", "d": "z"})
+    folds = category_folds(
+        list("abcd"), 5, np.random.default_rng(0), {"a": "x", "b": "x", "c": "y", "d": "z"}
+    )
     assert folds.n_folds == 2
     assert np.bincount(folds.fold).tolist() == [2, 2]
-    each_its_own = category_folds(list("abcd"), 5, np.random.default_rng(0), dict(zip("abcd", "wxyz", strict=True)))
+    each_its_own = category_folds(
+        list("abcd"), 5, np.random.default_rng(0), dict(zip("abcd", "wxyz", strict=True))
+    )
     assert each_its_own.n_folds == 2
 
 

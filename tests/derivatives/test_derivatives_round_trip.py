@@ -49,6 +49,33 @@ def test_a_participant_reads_back_exactly(tmp_path: Path, make, write, with_sess
     assert names.ENCODER.path(tmp_path, names.Place("01", "scenes")).read_bytes() == given.encoder
 
 
+def test_responses_to_unseen_categories_read_back_and_go_with_the_next_run(
+    tmp_path: Path, make, write
+) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+    assert load_participant(tmp_path, "01").unseen is None
+    table = given.extra.table[["stimulus"]].assign(
+        label="n01", split=["train", *["Objects"] * (len(given.extra.table) - 1)], fold=1
+    )
+    unseen = replace(given.extra, table=table.assign(prediction="category-deleted encoder"))
+    facts = {"label_set": "names", "n_folds": 1}
+    participant.write_unseen(writer, unseen, unit="z", facts=facts)
+
+    read = load_participant(tmp_path, "01")
+
+    assert read.unseen is not None
+    np.testing.assert_array_equal(read.unseen.values, unseen.values)
+    pd.testing.assert_frame_equal(read.unseen.table, unseen.table[list(read.unseen.table.columns)])
+    assert [extra.table["split"][0] for extra in read.extra] == ["Objects"]
+    sidecar = json.loads(writer.path(names.UNSEEN.with_extension(".json")).read_text())
+    assert sidecar["UnseenCategories"] == facts
+    assert sidecar["Synthetic"] is True
+    participant.begin_participant(writer)
+    assert not writer.path(names.UNSEEN).is_file()
+    assert not writer.path(names.UNSEEN_STIMULI.with_extension(".json")).is_file()
+
+
 def test_trials_keep_their_columns_and_missing_values(tmp_path: Path, make, write) -> None:
     given = make(with_sessions=False)
     write(tmp_path, given)

@@ -69,7 +69,9 @@ def test_groups_that_overlap_or_take_everything_are_refused():
 
 
 def selected(problem, kind, values=None):
-    training = replace(problem.training((0.1, 1.0, 10.0)), values=problem.values if values is None else values)
+    training = replace(
+        problem.training((0.1, 1.0, 10.0)), values=problem.values if values is None else values
+    )
     members = np.array([[True, True, False, False], [False, False, True, True]])
     return training, fit_layerwise(training, kind, members)
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from bidsapp_synthfmri.cli.main import run
 from bidsapp_synthfmri.derivatives.columns import Columns
-from bidsapp_synthfmri.derivatives.reader import load_group
+from bidsapp_synthfmri.derivatives.reader import load_group, load_participant
 
 EXPERIMENTS = """
 [[experiment]]
@@ -30,7 +30,7 @@ def test_the_default_list_decides_each_claim(demo):
     decisions = results.decisions.set_index(["experiment", "claim", "training"])["verdict"]
     assert decisions["main", "reads", "synthetic_same"] == "supported"
     assert decisions["main", "needs_encoder", "synthetic_same"] == "supported"
-    assert {"main", "means", "lda", "mixed"} == set(results.experiments["experiment"])
+    assert {"main", "means", "lda", "mixed", "unseen"} == set(results.experiments["experiment"])
     assert set(results.decoding["experiment"]) == {"main"}
     assert set(results.decoding["control"]) == {"none"}
     dictionary = json.loads((demo.output / "group" / "decisions.json").read_text())
@@ -42,6 +42,30 @@ def test_the_default_list_decides_each_claim(demo):
     page = (demo.output / "group.html").read_text(encoding="utf-8")
     assert "Claims and verdicts" in page
     assert "no source control, because the pictures&#39; source is their category" in page
+
+
+def test_categories_that_no_encoder_saw_are_predicted_and_decoded(demo):
+    """By the demo's default options: eight categories in four folds, and an extra set with the same ones."""
+    unseen = load_participant(demo.output, "01").unseen
+    assert unseen is not None
+    assert set(unseen.table["split"]) == {"train", "extra"}
+    facts = load_participant(demo.output, "01").summary["unseen_categories"]
+    assert (facts["n_categories"], facts["n_folds"]) == (8, 4)
+    members = [tuple(own["categories"]) for own in facts["folds"]]
+    assert members == [tuple(sorted(set(own["label"]))) for _, own in unseen.table.groupby("fold", sort=True)]
+    assert members == [
+        tuple(own["categories"])
+        for own in load_participant(demo.output, "02").summary["unseen_categories"]["folds"]
+    ]
+    table = load_group(demo.output).experiments
+    rows = table[(table["experiment"] == "unseen") & (table["control"] == "none") & (table["roi"] == "all")]
+    pooled = rows[rows["participant"] == "group"].set_index("training")
+    assert set(pooled.index) == {"real", "synthetic_same", "synthetic_extra"}
+    assert (pooled["chance"] - 0.5).abs().max() < 0.05
+    assert pooled.loc["synthetic_same", "accuracy"] > 0.5
+    page = (demo.output / "group.html").read_text(encoding="utf-8")
+    assert "categories that no encoder and no decoder saw" in page
+    assert "8 categories in 4 folds" in page
 
 
 def test_a_list_of_ones_own_with_one_participant_damaged(demo, tmp_path):

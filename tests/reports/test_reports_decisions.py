@@ -57,6 +57,16 @@ def test_each_claim_is_a_sentence_with_its_effect_and_verdict() -> None:
     assert "draws participants too" in table.note
 
 
+def test_unseen_categories_are_a_claim_of_their_own() -> None:
+    table = decision_table(pd.DataFrame([_decision("reads_unseen", 0.12, "supported")]))
+    assert table is not None
+    assert "by encoders without the categories, teach a decoder" in table.rows[0][0]
+    (one,) = experiment_tables(pd.DataFrame([_row("unseen", "01") | {"categories": "unseen"}]), "main")
+    assert "unseen categories" in " ".join(one.rows[0])
+    (one,) = experiment_tables(pd.DataFrame([_row("lda", "01") | {"categories": "seen"}]), "main")
+    assert "unseen categories" not in " ".join(one.rows[0])
+
+
 def test_one_participant_has_no_interval_over_participants() -> None:
     table = decision_table(pd.DataFrame([_decision("reads", 0.12, "cannot say", n=1)]))
     assert table is not None
