@@ -13,8 +13,10 @@ from .classifiers import CLASSIFIERS
 from .training_sets import MIXED, REAL, STEPS, SYNTHETIC
 
 TRIALS, MEANS = "trials", "means"
-SOURCE, SHUFFLED, IMAGE_FEATURES = "source", "shuffled_encoder", "image_features"
-CONTROLS = (SOURCE, SHUFFLED, IMAGE_FEATURES)
+NO_CONTROL = "none"
+SOURCE, SHUFFLED, UNTRAINED = "source", "shuffled_encoder", "untrained_network"
+IMAGE_FEATURES = "image_features"
+CONTROLS = (SOURCE, SHUFFLED, UNTRAINED, IMAGE_FEATURES)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _KEY = "experiment"
 
@@ -38,7 +40,10 @@ class Experiment:
     test : single ``trials``, or ``means`` of a stimulus' repeats
     within_source : compare pictures of one source only, source by source
     controls : ``source`` decodes the pictures' source instead; ``shuffled_encoder`` trains on synthetic
-        responses shuffled over images; ``image_features`` decodes the label from the pictures' features
+        responses shuffled over images; ``untrained_network`` on those of an encoder on the network with
+        random weights; ``image_features`` decodes the label from the pictures' features
+    refits : labellings of the training set, permuted within source and session, that whole sets are fitted
+        to again; 0 for none
 
     Raises
     ------
@@ -56,6 +61,7 @@ class Experiment:
     test: str = TRIALS
     within_source: bool = False
     controls: tuple[str, ...] = ()
+    refits: int = 0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -77,6 +83,8 @@ class Experiment:
         if self.repeats < 1 or (self.repeats > 1 and self.noise == NONE):
             remedy = "Give 1 or more; more than 1 only with noise, without which repeats are equal"
             raise self._refusal("repeats", f"is {self.repeats}", remedy)
+        if self.refits < 0:
+            raise self._refusal("refits", f"is {self.refits}", "Give 0 or more")
         if any(not 0 < size < float("inf") for size in self.sizes):
             raise self._refusal("sizes", "holds one that is not above 0", "Give multiples such as 0.5 or 2")
 
@@ -91,7 +99,7 @@ class Experiment:
         return training in self.training or (is_extra and SYNTHETIC in self.training)
 
 
-MAIN = Experiment("main", controls=(SOURCE, SHUFFLED))
+MAIN = Experiment("main", controls=CONTROLS)
 DEFAULT_EXPERIMENTS = (
     MAIN,
     Experiment("means", sizes=(), test=MEANS),
@@ -102,7 +110,7 @@ DEFAULT_EXPERIMENTS = (
 
 def control_of(experiment: Experiment) -> Experiment:
     """The same comparison with the pictures' source to be told, whole training sets only."""
-    return replace(experiment, labels=None, sizes=(), controls=(), within_source=False)
+    return replace(experiment, labels=None, sizes=(), controls=(), within_source=False, refits=0)
 
 
 def parse_experiments(text: str, where: str) -> tuple[Experiment, ...]:

@@ -154,14 +154,10 @@ NOISE_CEILING = _map(
     "Share of the variance of the mean over a stimulus's presentations that is signal; never clipped",
 )
 SPLIT_HALF = _map(
-    "reliability",
-    "splithalf",
-    "Single-trial reliability from split halves of repeated stimuli (Spearman-Brown for unequal halves)",
+    "reliability", "splithalf", "Single-trial reliability from split halves (Spearman-Brown for unequal ones)"
 )
 TIME_TO_PEAK = _map(
-    "hrf",
-    "timetopeak",
-    "Seconds from a brief event to the peak of the haemodynamic response chosen from the library",
+    "hrf", "timetopeak", "Seconds from a brief event to the peak of the haemodynamic response chosen"
 )
 RIDGE_FRACTION = _map(
     "ridge",
@@ -178,6 +174,9 @@ SYNTHETIC_SD = replace(
     stat="sd",
     description="Standard deviation of what the encoder leaves open of the response to each image: one map an"
     " image, one column a voxel",
+)
+UNTRAINED = _matrix(
+    "untrained", "Synthetic responses of the same network untrained, a control; rows as of the synthetic ones"
 )
 SYNTHETIC_MANIFEST = OutputFile(
     PARTICIPANT_FOLDER,
@@ -201,9 +200,7 @@ LEAKAGE_PAIRS = _participant_table(
     "leakage", "pairs", "Test pictures and others that show the same: equal files, near-duplicates, mirrored"
 )
 LEAKAGE_STIMULI = _participant_table(
-    "leakage",
-    "stimuli",
-    "The stimuli: side of the split, source, and whether the network may know them",
+    "leakage", "stimuli", "The stimuli: side of the split, source, and whether the network may know them"
 )
 LEAKAGE_SCORES = _participant_table(
     "leakage",
@@ -215,6 +212,12 @@ RELIABILITY_SCORES = _participant_table(
 )
 ENCODER = OutputFile(
     PARTICIPANT_FOLDER, _SUBJECT, "model", ".safetensors", "The encoder's weights and its card", "encoder"
+)
+PICTURES = replace(
+    ENCODER,
+    suffix="components",
+    desc="pictures",
+    description="Principal components of pictures' features",
 )
 ENCODER_CARD = ENCODER.with_extension(".json")
 SUMMARY = OutputFile(
@@ -262,6 +265,8 @@ OUTPUTS = (
     SYNTHETIC_STIMULI,
     SYNTHETIC_SD,
     SYNTHETIC_MANIFEST,
+    UNTRAINED,
+    PICTURES,
     RANKED_STIMULI,
     RANK_PAGE,
     ACCOUNTING_SCORES,
@@ -292,6 +297,8 @@ DESCRIPTIONS = {
     "encoding": "Scores of the encoding model, and facts of the run that fitted it",
     "rank": "Images in order of the response predicted for a region",
     "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
+    "untrained": "Responses predicted by an encoding model on the untrained network; no human was scanned",
+    "pictures": "What the network's features say of the pictures, without any response",
     "accounting": "Agreement of real with real, and of synthetic with real responses",
     "leakage": "What training may have seen of the test stimuli",
 }
@@ -305,6 +312,7 @@ BIDSIGNORE = (
     "*_stimuli.*",
     "*_pairs.*",
     "*_model.*",
+    "*_components.*",
     "*_summary.*",
     "*_manifest.*",
     "*.html",

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
+from ..encoding.components import PictureComponents
 from ..errors import SynthfmriError
 from ..structures import Estimation, FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
@@ -34,6 +36,8 @@ def begin_participant(writer: Writer) -> None:
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)
+    for output in (names.UNTRAINED, names.PICTURES):
+        writer.withdraw(output)
     for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
         writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
@@ -133,6 +137,50 @@ def write_synthetic(
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
     outputs = (matrix, stimuli)
     return tuple(writer.path(part) for output in outputs for part in (output, output.with_extension(".json")))
+
+
+def write_untrained(writer: Writer, synthetic: Synthetic, *, unit: str, facts: Json) -> None:
+    """Write the untrained network's synthetic responses, rows as in the table of the trained one's.
+
+    Parameters
+    ----------
+    writer : the participant's
+    synthetic : responses to the dataset's own stimuli
+    unit : of the responses that the encoder was fitted on
+    facts : which network it was
+    """
+    sidecar = {
+        "Description": f"{names.UNTRAINED.description}. {NO_HUMAN}",
+        **_unit_keys(unit),
+        "Synthetic": True,
+        "UntrainedNetwork": facts,
+        "Rows": writer.uri(names.SYNTHETIC_STIMULI),
+        **_sources([writer.uri(names.RESPONSES)]),
+    }
+    rows = [str(stimulus) for stimulus in synthetic.table["stimulus"]]
+    writer.matrix(names.UNTRAINED, synthetic.values, rows, synthetic.voxels, sidecar)
+
+
+def write_pictures(writer: Writer, pictures: PictureComponents, stimuli: Sequence[str]) -> None:
+    """Write the pictures' components, rows as in the table of the synthetic responses.
+
+    Parameters
+    ----------
+    writer : the participant's
+    pictures : of these stimuli, and maybe others, which are not written
+    stimuli : in order of the table's rows
+    """
+    arrays = {"scores": pictures.scores[pictures.rows_of(stimuli)], "explained": pictures.explained}
+    writer.bytes(names.PICTURES, save(arrays))
+    sidecar = {
+        "Description": f"{names.PICTURES.description}. They are the training pictures' components, each"
+        " layer counting the same; 'scores' has a row a picture, 'explained' each component's share of the"
+        " training pictures' variance.",
+        "Layers": list(pictures.layers),
+        "ExplainedVariance": round(float(pictures.explained.sum(dtype=np.float64)), 6),
+        "Rows": writer.uri(names.SYNTHETIC_STIMULI),
+    }
+    writer.json(names.PICTURES.with_extension(".json"), sidecar)
 
 
 def write_uncertainty(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
-from ..decoding.experiments import NO_CONTROL
+from ..decoding.experiment_list import NO_CONTROL
+from ..encoding.components import PictureComponents
 from ..encoding.storage import read_encoder
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import (
@@ -99,6 +102,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
     place = source.place
     voxels = _voxels(source)
     responses, splits = _responses(source, voxels)
+    synthetic = _synthetic(source, voxels, None)
     return ParticipantResults(
         participant=str(place.participant),
         task=str(place.task),
@@ -106,7 +110,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         voxels=voxels,
         responses=responses,
         splits=splits,
-        synthetic=_synthetic(source, voxels, None),
+        synthetic=synthetic,
         extra=tuple(_synthetic(source, voxels, name) for name in names.extra_sets(output_dir, place)),
         encoding=source.table(names.ENCODING_SCORES),
         accounting=source.table(names.ACCOUNTING_SCORES),
@@ -115,6 +119,8 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         card=source.json(names.ENCODER_CARD),
         dropped_trials=_dropped_trials(source),
         leakage=_leakage(source),
+        untrained=_untrained(source, synthetic),
+        pictures=_pictures(source, synthetic),
     )
 
 
@@ -352,6 +358,38 @@ def _identification(source: _Source) -> pd.DataFrame | None:
     if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
         return None
     return source.table(names.GROUP_IDENTIFICATION)
+
+
+def _untrained(source: _Source, synthetic: Synthetic) -> Synthetic | None:
+    path = names.UNTRAINED.path(source.output_dir, source.place)
+    if not path.is_file():
+        return None
+    values = _matrix(source, names.UNTRAINED, synthetic.voxels)
+    if len(values) != len(synthetic.table):
+        raise InputMalformedError(
+            f"{path} has {len(values)} rows for {len(synthetic.table)} images", _RUN_AGAIN
+        )
+    return replace(synthetic, values=values)
+
+
+def _pictures(source: _Source, synthetic: Synthetic) -> PictureComponents | None:
+    path = names.PICTURES.path(source.output_dir, source.place)
+    if not path.is_file():
+        return None
+    try:
+        arrays = load_file(path)
+        scores, explained = arrays["scores"], arrays["explained"]
+    except (SafetensorError, KeyError) as error:
+        raise InputMalformedError(f"{path} holds no components of pictures: {error}", _RUN_AGAIN) from error
+    if scores.shape != (len(synthetic.table), len(explained)):
+        raise InputMalformedError(
+            f"{path} has scores of shape {scores.shape} for {len(synthetic.table)} images and"
+            f" {len(explained)} components",
+            _RUN_AGAIN,
+        )
+    layers = source.json(names.PICTURES.with_extension(".json")).get("Layers", [])
+    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
+    return PictureComponents(stimuli, scores, explained, tuple(map(str, layers)))
 
 
 def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..structures import Features, FloatArray, IntArray, RoiSet
 from .banded import N_DRAWS, candidate_shares, fit_banded
+from .components import PictureComponents, picture_components
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .layerwise import fit_layerwise
@@ -52,6 +53,7 @@ class EncoderFit:
     grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
     posterior : how sure the fit is; None unless it was asked for
+    pictures : all pictures' features in short; None unless they were asked for
     """
 
     weights: tuple[LayerWeights, ...]
@@ -72,6 +74,7 @@ class EncoderFit:
     grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
     posterior: Posterior | None = None
+    pictures: PictureComponents | None = None
 
     @property
     def n_alphas_at_edge(self) -> int:
@@ -97,6 +100,7 @@ def fit_encoder(
     rng: np.random.Generator | None = None,
     n_draws: int = N_DRAWS,
     uncertainty: bool = False,
+    n_components: int = 0,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -118,6 +122,7 @@ def fit_encoder(
     rng : draws the candidates of ``banded``, which needs it
     n_draws : how many, beside each layer alone and all equally
     uncertainty : also yield the posterior variance, for one layer a voxel
+    n_components : also yield so many principal components of all pictures' features, at most
 
     Raises
     ------
@@ -167,7 +172,14 @@ def fit_encoder(
         grid_edges=found.edges,
         alphas=alphas,
         posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,
+        pictures=_components(features, training, rows, n_components) if n_components else None,
     )
+
+
+def _components(
+    features: Features, training: TrainingSet, rows: IntArray, n_components: int
+) -> PictureComponents:
+    return picture_components(features, rows, training.kernels, training.penalties.device, n_components)
 
 
 def _best_layer(found: Selected) -> IntArray:

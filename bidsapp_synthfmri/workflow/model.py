@@ -67,8 +67,14 @@ def fit_model(
     held_out: HeldOut,
     features: Features,
     backbone: Backbone,
+    n_components: int = 0,
 ) -> FittedModel:
-    """Fit on the training trials; predict test stimuli, and training stimuli out of fold."""
+    """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
+
+    Parameters
+    ----------
+    n_components : of the pictures' features to keep, at most; 0 for none
+    """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
     fit = fit_encoder(
@@ -84,6 +90,7 @@ def fit_model(
         allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
+        n_components=n_components,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(

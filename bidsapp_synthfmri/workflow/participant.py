@@ -16,6 +16,7 @@ from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
 from ..derivatives.reader import load_participant, load_reliability_maps
 from ..derivatives.writer import Writer
+from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
@@ -178,7 +179,8 @@ def _fit(
             max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
         )
     with watch.step(f"fitting the {kind}encoder"):
-        return fit_model(config, inputs.files, responses, held_out, features, backbone)
+        n_components = 0 if kind else N_COMPONENTS
+        return fit_model(config, inputs.files, responses, held_out, features, backbone, n_components)
 
 
 def _control(
@@ -258,6 +260,11 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     _write_measured(writer, computed.measured, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
+    if model.fit.pictures is not None:
+        written.write_pictures(writer, model.fit.pictures, tuple(model.synthetic.table["stimulus"]))
+    if computed.control is not None:
+        control = computed.control
+        written.write_untrained(writer, control.synthetic, unit=responses.unit, facts=control.facts)
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
         written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
     _write_maps(writer, computed)
