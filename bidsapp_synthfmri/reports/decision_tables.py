@@ -124,7 +124,7 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
             *((str(row["participant"]),) if extra else ()),
             _experiment_name(row),
             _how(row),
-            roi_name(str(row["roi"])),
+            "none" if row["control"] == IMAGE_FEATURES else roi_name(str(row["roi"])),
             short_training_name(str(row["training"])) + _control(row),
             count(number(row["n_training"])),
             percent_with_interval(number(row["accuracy"]), number(row["ci_low"]), number(row["ci_high"])),

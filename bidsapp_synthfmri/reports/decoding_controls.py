@@ -7,8 +7,8 @@ import pandas as pd
 from ..decoding.experiment_list import IMAGE_FEATURES
 from ..decoding.scores import NOTHING
 from .decoding_scores import Accuracy, decoding_scores
-from .estimates import GROUP
-from .numbers import counted, percent_with_interval
+from .estimates import GROUP, SIGNIFICANT
+from .numbers import count, counted, percent_with_interval
 
 
 def ceiling_of(experiments: pd.DataFrame | None, main: str) -> Accuracy | None:
@@ -25,7 +25,7 @@ def control_sentences(experiments: pd.DataFrame | None, main: str) -> tuple[str,
     """The ceiling and the permutations in words."""
     ceiling = ceiling_of(experiments, main)
     said = [] if ceiling is None else [_ceiling(ceiling)]
-    return (*said, *_permuted(experiments, main))
+    return (*said, *_permuted(experiments, main), *_refitted(experiments, main))
 
 
 def _ceiling(one: Accuracy) -> str:
@@ -52,3 +52,16 @@ def _permuted(experiments: pd.DataFrame | None, main: str) -> list[str]:
         ]
     over = " where these leave labels to permute, over all test images elsewhere" if NOTHING in within else ""
     return [f"Chance and p come from labels permuted within {' or '.join(kept)}{over}."]
+
+
+def _refitted(experiments: pd.DataFrame | None, main: str) -> list[str]:
+    if experiments is None or "p_refit" not in experiments:
+        return []
+    p = experiments.loc[experiments["experiment"] == main, "p_refit"].dropna()
+    if p.empty:
+        return []
+    return [
+        "Fitted again to permuted labels of its training set, the decoder seldom did as well (p below .05,"
+        f" not corrected) in {count((p < SIGNIFICANT).sum())} of {counted(len(p), 'whole training set')} of"
+        " the participants’ regions; each p is in the column p_refit of group/decoding_scores.tsv."
+    ]

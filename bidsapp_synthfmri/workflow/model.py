@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,7 +30,7 @@ from ..features.backbones import Backbone
 from ..features.images import sources_of
 from ..features.preprocessing import Preprocessing
 from ..features.squares import readable, squares_ahead
-from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..structures import Features, FloatArray, Json, Responses, StimulusSet, Synthetic, Trials
 from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
@@ -97,7 +98,8 @@ def fit_model(
         Encoder.of_fit(fit, responses.voxels, card, backbone),
         series=SeriesModel.of_estimation(responses.estimation),
     )
-    synthetic = _own_stimuli(encoder, fit, responses, features)
+    stored = partial(allocate, config.work_folder / _SCRATCH, available_bytes())
+    synthetic = _own_stimuli(encoder, fit, responses, features, stored)
     return FittedModel(encoder, fit, folds, synthetic)
 
 
@@ -154,16 +156,16 @@ def _own_stimuli(
     fit: EncoderFit,
     responses: Responses,
     features: Features,
+    stored: Callable[[tuple[int, ...]], FloatArray],
 ) -> Synthetic:
-    """One row a stimulus, in order of first presentation."""
-    is_training = np.zeros(len(features.stimuli), dtype=bool)
-    is_training[fit.training_rows] = True
-    values = np.empty((len(is_training), len(responses.voxels)), dtype=np.float32)
-    values[is_training] = fit.out_of_fold
-    values[~is_training] = encoder.predict_features(features.take(np.flatnonzero(~is_training)))
+    """One row a stimulus, in order of first presentation; ``stored`` makes the array of them."""
     stimuli = responses.trials.stimuli
     order = features.rows_of(stimuli)
-    values, is_training = values[order], is_training[order]
+    is_training = np.isin(order, fit.training_rows)
+    values = stored((len(stimuli), len(responses.voxels)))
+    # The fit's rows ascend, the stimuli stand in order of presentation.
+    values[is_training] = fit.out_of_fold[np.searchsorted(fit.training_rows, order[is_training])]
+    values[~is_training] = encoder.predict_features(features.take(order[~is_training]))
     table = pd.DataFrame(
         {
             "stimulus": list(stimuli),

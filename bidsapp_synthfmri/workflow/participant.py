@@ -36,7 +36,7 @@ from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
 from .sources import image_sources
-from .streaming import allocate
+from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 
 _FEATURE_CACHE = "features"
@@ -215,6 +215,9 @@ def _read(
     needed = fit_bytes(
         n_training, len(inputs.voxels), units, selection_of(config), available, config.uncertainty
     )
+    control = 4 * len(inputs.stimuli) * len(inputs.voxels)  # its responses wait while the encoder is fitted
+    if config.untrained_control and stays_in_memory(control, available):
+        needed += control
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked
 

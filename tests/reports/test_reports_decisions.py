@@ -104,9 +104,14 @@ def test_the_ceiling_and_the_permutations_are_said_of_the_main_experiment() -> N
     (other,) = control_sentences(pd.DataFrame(rows), "other")
     assert "permuted over all test images" in other
     assert ceiling_of(pd.DataFrame(rows), "other") is None
+    refitted = pd.DataFrame([row("CSI1", "source", p_refit=p) for p in (0.01, 0.2, np.nan)])
+    assert (
+        "(p below .05, not corrected) in 1 of 2 whole training sets"
+        in control_sentences(refitted, "main")[-1]
+    )
     assert control_sentences(None, "main") == ()
     (table,) = experiment_tables(pd.DataFrame(rows[:1]), "main")
-    assert table.rows[0][4] == "pictures’ features (ceiling)"
+    assert table.rows[0][3:5] == ("none", "pictures’ features (ceiling)")
 
 
 def test_the_figure_has_the_ceiling_as_a_line(group_results: GroupResults) -> None:
