@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..structures import Features, FloatArray, IntArray, RoiSet
 from .banded import N_DRAWS, candidate_shares, fit_banded
+from .components import PictureComponents, picture_components
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .layerwise import fit_layerwise
@@ -54,6 +55,7 @@ class EncoderFit:
     alphas : the grid
     posterior : how sure the fit is; None unless it was asked for
     without : fits that never saw some trials; None unless they were asked for
+    pictures : all pictures' features in short; None unless they were asked for
     """
 
     weights: tuple[LayerWeights, ...]
@@ -75,6 +77,7 @@ class EncoderFit:
     alphas: tuple[float, ...]
     posterior: Posterior | None = None
     without: Without | None = None
+    pictures: PictureComponents | None = None
 
     @property
     def n_alphas_at_edge(self) -> int:
@@ -101,6 +104,7 @@ def fit_encoder(
     n_draws: int = N_DRAWS,
     uncertainty: bool = False,
     left_out: LeftOut | None = None,
+    n_components: int = 0,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -124,6 +128,7 @@ def fit_encoder(
     uncertainty : also yield the posterior variance, for one layer a voxel
     left_out : also fit without each of some groups of stimuli, with the penalties and layers that all chose;
         not for ``banded``
+    n_components : also yield so many principal components of all pictures' features, at most
 
     Raises
     ------
@@ -177,7 +182,14 @@ def fit_encoder(
         alphas=alphas,
         posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,
         without=without,
+        pictures=_components(features, training, rows, n_components) if n_components else None,
     )
+
+
+def _components(
+    features: Features, training: TrainingSet, rows: IntArray, n_components: int
+) -> PictureComponents:
+    return picture_components(features, rows, training.kernels, training.penalties.device, n_components)
 
 
 def _best_layer(found: Selected) -> IntArray:

@@ -12,11 +12,12 @@ from ..decoding.decisions import (
     CANNOT_SAY,
     LEAST_EFFECT,
     NEEDS_ENCODER,
+    NEEDS_TRAINING,
     READS,
     READS_UNSEEN,
     SOURCE_SHOWS,
 )
-from ..decoding.experiment_list import MEANS, SEEN, SHUFFLED, SOURCE, UNSEEN
+from ..decoding.experiment_list import IMAGE_FEATURES, MEANS, SEEN, SHUFFLED, SOURCE, UNSEEN, UNTRAINED
 from .decoding_scores import short_training_name, training_name
 from .estimates import GROUP, number, roi_name
 from .numbers import (
@@ -37,9 +38,15 @@ _CLAIMS = {
     BEATS: "{training} teach it better than real responses do",
     BEATS_AT_EQUAL_SIZE: "{training} teach it better than real responses to as many images do",
     NEEDS_ENCODER: "{training} teach it better than the same shuffled over images",
+    NEEDS_TRAINING: "{training} teach it better than those of the same network untrained",
     SOURCE_SHOWS: "Control: real responses tell which source a picture is from",
 }
-_CONTROLS = {SOURCE: "source of the picture", SHUFFLED: "shuffled over images"}
+_CONTROLS = {
+    SOURCE: "control: source of the picture",
+    SHUFFLED: "control: shuffled over images",
+    UNTRAINED: "control: untrained network",
+    IMAGE_FEATURES: "ceiling",
+}
 _RULE = (
     "Supported: q below .05 and the effect above zero. Not supported: q below .05 and the effect below zero,"
     f" or the whole interval below {100 * LEAST_EFFECT:g} points, which is too little to count. Cannot say:"
@@ -120,7 +127,7 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
             *((str(row["participant"]),) if extra else ()),
             _experiment_name(row),
             _how(row),
-            roi_name(str(row["roi"])),
+            "none" if row["control"] == IMAGE_FEATURES else roi_name(str(row["roi"])),
             short_training_name(str(row["training"])) + _control(row),
             count(number(row["n_training"])),
             percent_with_interval(number(row["accuracy"]), number(row["ci_low"]), number(row["ci_high"])),
@@ -133,8 +140,8 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
     columns = (*heads, "Training images", "Accuracy", "Chance", "q")
     note = (
         "Balanced accuracy with 95% interval, whole training sets. q: p corrected over regions and training"
-        " sets of the experiment. The shuffled control is a family of its own: it should lie near chance, off"
-        " it by the luck of its one shuffle."
+        " sets of the experiment. Controls are families of their own. The shuffled one should lie near"
+        " chance, off it by the luck of its one shuffle."
     )
     return Table(title, columns, lines, n_heads=len(heads), note=note, detail=detail)
 
@@ -153,4 +160,4 @@ def _how(row: pd.Series) -> str:
 
 def _control(row: pd.Series) -> str:
     control = _CONTROLS.get(str(row["control"]))
-    return "" if control is None else f" (control: {control})"
+    return "" if control is None else f" ({control})"

@@ -6,6 +6,7 @@ from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
 from .contrast_words import WHY_THEY_DISAGREE
 from .decision_tables import decision_table, experiment_tables
+from .decoding_controls import ceiling_of, control_sentences
 from .decoding_figures import accuracy_figure, learning_figure
 from .decoding_scores import contrasts_of, decoding_scores
 from .decoding_tables import contrast_tables, decoding_tables
@@ -34,7 +35,9 @@ def group_page(results: GroupResults) -> Page:
     contrasts = contrasts_of(results.contrasts)
     participants = tuple(str(label) for label in summary.get("participants", [])) or scores.participants
     classes = [str(name) for name in summary.get("classes", [])]
-    accuracy, learning = accuracy_figure(scores), learning_figure(scores)
+    main = str(summary.get("main_experiment"))
+    accuracy = accuracy_figure(scores, ceiling_of(results.experiments, main))
+    learning = learning_figure(scores)
     confused = confusion_figure(results.confusion)
     identified = identification_view(results.identification)
     identification = identification_figure(identified)
@@ -50,6 +53,7 @@ def group_page(results: GroupResults) -> Page:
         ),
         sentences=decoding_sentences(scores),
         accuracy_figure=accuracy,
+        control_sentences=control_sentences(results.experiments, main),
         learning_figure=learning,
         confusion_figure=confused,
         identification_figure=identification,

@@ -74,7 +74,8 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
     statistics = (
         "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
         f" Intervals are 95% percentile intervals of a bootstrap over test images within category{draws};"
-        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images."
+        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images, within"
+        " their source and session where these are known and leave labels to permute."
         " Differences between synthetic and real training were tested, two-sided, by swapping the predictions"
         " of the two decoders at random for each test image. P-values were corrected over regions and"
         " training sets for the false discovery rate (Benjamini and Hochberg 1995)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -71,10 +72,14 @@ def fit_model(
     features: Features,
     backbone: Backbone,
     left_out: LeftOut | None = None,
+    n_components: int = 0,
 ) -> FittedModel:
     """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
 
-    ``left_out`` also fits without each of its groups of stimuli (``EncoderFit.without``).
+    Parameters
+    ----------
+    left_out : groups of stimuli to fit without, too (``EncoderFit.without``)
+    n_components : of the pictures' features to keep, at most; 0 for none
     """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
@@ -92,13 +97,15 @@ def fit_model(
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
         left_out=left_out,
+        n_components=n_components,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(
         Encoder.of_fit(fit, responses.voxels, card, backbone),
         series=SeriesModel.of_estimation(responses.estimation),
     )
-    synthetic = _own_stimuli(encoder, fit, responses, features)
+    stored = partial(allocate, config.work_folder / _SCRATCH, available_bytes())
+    synthetic = _own_stimuli(encoder, fit, responses, features, stored)
     return FittedModel(encoder, fit, folds, synthetic)
 
 
@@ -159,16 +166,16 @@ def _own_stimuli(
     fit: EncoderFit,
     responses: Responses,
     features: Features,
+    stored: Callable[[tuple[int, ...]], FloatArray],
 ) -> Synthetic:
-    """One row a stimulus, in order of first presentation."""
-    is_training = np.zeros(len(features.stimuli), dtype=bool)
-    is_training[fit.training_rows] = True
-    values = np.empty((len(is_training), len(responses.voxels)), dtype=np.float32)
-    values[is_training] = fit.out_of_fold
-    values[~is_training] = encoder.predict_features(features.take(np.flatnonzero(~is_training)))
+    """One row a stimulus, in order of first presentation; ``stored`` makes the array of them."""
     stimuli = responses.trials.stimuli
     order = features.rows_of(stimuli)
-    values, is_training = values[order], is_training[order]
+    is_training = np.isin(order, fit.training_rows)
+    values = stored((len(stimuli), len(responses.voxels)))
+    # The fit's rows ascend, the stimuli stand in order of presentation.
+    values[is_training] = fit.out_of_fold[np.searchsorted(fit.training_rows, order[is_training])]
+    values[~is_training] = encoder.predict_features(features.take(order[~is_training]))
     table = pd.DataFrame(
         {
             "stimulus": list(stimuli),

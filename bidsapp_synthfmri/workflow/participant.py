@@ -15,7 +15,9 @@ from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
 from ..derivatives.reader import load_participant, load_reliability_maps
+from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
+from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
@@ -35,7 +37,7 @@ from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
 from .sources import image_sources
-from .streaming import allocate
+from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 
@@ -182,8 +184,10 @@ def _fit(
             max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
         )
     with watch.step(f"fitting the {kind}encoder"):
-        left_out = plan.left_out(features)
-        model = fit_model(config, inputs.files, responses, held_out, features, backbone, left_out)
+        left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
+        model = fit_model(
+            config, inputs.files, responses, held_out, features, backbone, left_out, n_components
+        )
     without = model.fit.without
     if without is None:
         return model
@@ -233,6 +237,9 @@ def _read(
         config.uncertainty,
         plan.n_encoders,
     )
+    control = 4 * len(inputs.stimuli) * len(inputs.voxels)  # its responses wait while the encoder is fitted
+    if config.untrained_control and stays_in_memory(control, available):
+        needed += control
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked
 
@@ -278,10 +285,15 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     _write_measured(writer, computed.measured, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
+    if model.fit.pictures is not None:
+        written.write_pictures(writer, model.fit.pictures, tuple(model.synthetic.table["stimulus"]))
+    if computed.control is not None:
+        control = computed.control
+        written.write_untrained(writer, control.synthetic, unit=responses.unit, facts=control.facts)
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
         written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
     if model.unseen is not None:
-        written.write_unseen(writer, model.unseen, unit=responses.unit, facts=computed.unseen.facts)
+        write_unseen(writer, model.unseen, unit=responses.unit, facts=computed.unseen.facts)
     _write_maps(writer, computed)
     found = computed.leakage
     written.write_leakage(writer, pairs=found.pairs, stimuli=found.stimuli, scores=found.scores)

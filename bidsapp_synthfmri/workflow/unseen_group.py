@@ -45,6 +45,7 @@ def unseen_data(results: ParticipantResults, data: ParticipantData, labels: Labe
         real=data.real.of_classes(folds.classes),
         test=data.test.of_classes(folds.classes),
         synthetic=tuple(_set(results.unseen, str(name)) for name in images["split"].unique()),
+        untrained=None,
     )
     return UnseenData.of(of_folds, folds)
 

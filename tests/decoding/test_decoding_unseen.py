@@ -275,6 +275,7 @@ def test_restricted_folds_drop_those_with_one_category_and_number_the_rest() -> 
     ("changed", "said"),
     [
         ({"controls": ("source",)}, "goes without the control 'source'"),
+        ({"refits": 5}, "goes without refits"),
         ({"noise": "calibrated", "controls": ()}, "goes without 'calibrated' noise"),
     ],
 )

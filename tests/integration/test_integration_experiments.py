@@ -22,6 +22,7 @@ sizes = [0.5]
 rois = ["PPA"]
 classifier = "lda"
 controls = ["image_features", "shuffled_encoder"]
+refits = 9
 """
 
 
@@ -68,6 +69,28 @@ def test_categories_that_no_encoder_saw_are_predicted_and_decoded(demo):
     assert "8 categories in 4 folds" in page
 
 
+def test_the_default_list_shows_the_ceiling_of_features(demo):
+    results = load_group(demo.output)
+    cells = results.experiments[results.experiments["experiment"] == "main"]
+    ceiling = cells[cells["control"] == "image_features"].set_index("participant")
+    assert set(ceiling.index) == {"01", "02", "group"}
+    assert set(ceiling["roi"]) == {"all"}
+    real = cells[(cells["training"] == "real") & cells["full"] & (cells["roi"] == "all")]
+    real = real[real["control"] == "none"].set_index("participant")
+    for column in ("n_training", "n_test_trials", "n_test_stimuli"):
+        assert (ceiling[column] == real[column]).all()
+    # Responses are simulated from these features, with noise.
+    assert ceiling.loc["group", "accuracy"] > real.loc["group", "accuracy"]
+    page = " ".join((demo.output / "group.html").read_text(encoding="utf-8").split())
+    assert "The pictures’ features themselves, without any response, give" in page
+    assert "Dotted: what the pictures’ features themselves give" in page
+    # Said once, whatever the number of participants and experiments.
+    said = [sentence for sentence in results.summary["skipped"] if "untrained" in sentence]
+    assert said == [
+        "The untrained network's decoder is left out: the participants ran without --untrained-control."
+    ]
+
+
 def test_a_list_of_ones_own_with_one_participant_damaged(demo, tmp_path):
     output, experiments = tmp_path / "out", tmp_path / "list.toml"
     shutil.copytree(demo.output, output)
@@ -80,11 +103,12 @@ def test_a_list_of_ones_own_with_one_participant_damaged(demo, tmp_path):
     results = load_group(output)
     cells = results.experiments
     assert set(cells["participant"]) == {"01", "group"}
-    assert set(cells["roi"]) == {"PPA"}
+    assert set(cells["roi"]) == {"PPA", "all"}
     assert set(zip(cells["training"], cells["control"], strict=True)) == {
         ("real", "none"),
         ("synthetic_same", "none"),
         ("synthetic_same", "shuffled_encoder"),
+        ("image_features", "image_features"),
     }
     assert set(cells[["noise", "repeats", "classifier"]].itertuples(index=False, name=None)) == {
         ("calibrated", 2, "lda")
@@ -94,7 +118,8 @@ def test_a_list_of_ones_own_with_one_participant_damaged(demo, tmp_path):
     skipped = " ".join(results.summary["skipped"])
     assert "Participant 02 was left out" in skipped
     assert "no training set 'synthetic_nowhere'" in skipped
-    assert "features are not there" in skipped
+    whole = cells[cells["full"] & (cells["control"] == "none") & (cells["participant"] == "01")]
+    assert (whole["p_refit"] == 1 / 10).all()
 
 
 @pytest.mark.parametrize(
