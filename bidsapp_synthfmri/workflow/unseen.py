@@ -42,7 +42,7 @@ class UnseenPlan:
     folds : of categories; none where nothing is left out, for ``reason``
     label_of : category of each training stimulus that has one in the folds
     images : of each extra image set, the pictures whose category is in the folds, that category as ``label``
-    sentences : on categories that are in no fold
+    sentences : on categories and pictures that are in no fold
     reason : why no category is left out; empty where some are
     """
 
@@ -136,7 +136,8 @@ def plan_unseen(
         )
         label_of = {s: str(name) for s, name in of_all.items() if s not in tested and name in folds.classes}
         images = tuple(_of_folds(one, labels, folds, config) for one in extra)
-        return UnseenPlan(labels.name, folds, label_of, images, usable.sentences)
+        said = (*usable.sentences, *_not_in_folds(len(known["train"]), len(label_of), extra, images))
+        return UnseenPlan(labels.name, folds, label_of, images, said)
     return UnseenPlan(labels.name, reason=f"No category was left out of the encoder: {reason}.")
 
 
@@ -193,6 +194,26 @@ def _predict_fold(
         rows = np.flatnonzero(fold == number)
         if len(rows):
             values[rows] = predict_images(encoder, StimulusSet(images.name, images.table.iloc[rows]))
+
+
+def _not_in_folds(
+    n_train: int, n_known: int, extra: Sequence[StimulusSet], images: Sequence[StimulusSet]
+) -> list[str]:
+    """Sentences on training pictures that stay in every encoder, and pictures that none predicts."""
+    about = "Unseen categories"
+    said = []
+    if n_known < n_train:
+        said.append(
+            f"{about}: {n_train - n_known} of {n_train} training pictures have no category that is left out,"
+            " and stay in every encoder."
+        )
+    said += [
+        f"{about}: {len(before) - len(after)} of {len(before)} pictures of image set {before.name} have no"
+        " category that is left out, and are not predicted without it."
+        for before, after in zip(extra, images, strict=True)
+        if len(after) < len(before)
+    ]
+    return said
 
 
 def _labels_of(of_all: Mapping[str, str | None], tested: set[str], is_test: bool) -> list[str | None]:

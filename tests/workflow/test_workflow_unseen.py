@@ -96,6 +96,10 @@ def test_images_of_other_categories_are_not_predicted(config: RunConfig) -> None
     assert plan.images[0].stimuli == ("a.png", "c.png")
     assert plan.n_encoders == 4
     assert plan.facts["image_sets"] == {"more": 2}
+    assert plan.notes == [
+        "Unseen categories: 1 of 3 pictures of image set more have no category that is left out, and are not"
+        " predicted without it."
+    ]
     none = replace(images, table=images.table.assign(label="moon"))
     assert plan_of(config, table_of(), none).n_encoders == 0
 
@@ -129,6 +133,7 @@ def test_a_category_with_one_image_or_none_to_test_is_in_no_fold(config: RunConf
     plan = plan_of(config, few)
     assert set(plan.folds.classes) == {f"kind{number}" for number in (0, 1, 2, 4, 5, 7)}
     said = " ".join(plan.notes)
+    assert "training pictures have no category that is left out, and stay in every encoder" in said
     assert "fewer than 5 training images, so left out (kind3)" in said
     assert "no test image, so left out (kind6)" in said
 
