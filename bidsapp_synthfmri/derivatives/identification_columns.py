@@ -58,4 +58,3 @@ IDENTIFICATION_COLUMNS = Columns(
         "n_stimuli": Column("Number of test images that they are of"),
     }
 )
-ORDER = tuple(IDENTIFICATION_COLUMNS.known)

@@ -13,7 +13,7 @@ from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.dataset import write_dataset_files
 from bidsapp_synthfmri.derivatives.group import write_group
-from bidsapp_synthfmri.derivatives.identification_columns import ORDER
+from bidsapp_synthfmri.derivatives.identification_columns import IDENTIFICATION_COLUMNS
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.structures import Json, Responses, Space, SurfaceSpace, Synthetic, Trials, VoxelSpace
 
@@ -210,7 +210,7 @@ def identification() -> pd.DataFrame:
     )
     table = table.assign(ci_low=[0.5, 0.0, 9.5], ci_high=[1.0, 0.5, 20.0], p=[np.nan, 0.5, 0.25])
     table = table.assign(p_fdr=table["p"], n_trials=128, n_stimuli=32)
-    return table[list(ORDER)]
+    return table[list(IDENTIFICATION_COLUMNS.known)]
 
 
 @pytest.fixture
