@@ -14,6 +14,7 @@ from ..decoding.decisions import (
     NEEDS_ENCODER,
     READS,
     SOURCE_SHOWS,
+    TRANSFERS,
 )
 from ..decoding.experiment_list import MEANS, SHUFFLED, SOURCE
 from .decoding_scores import short_training_name, training_name
@@ -34,6 +35,8 @@ _CLAIMS = {
     BEATS: "{training} teach it better than real responses do",
     BEATS_AT_EQUAL_SIZE: "{training} teach it better than real responses to as many images do",
     NEEDS_ENCODER: "{training} teach it better than the same shuffled over images",
+    TRANSFERS: "Real responses of the other participants, mapped through synthetic ones, teach a decoder to"
+    " read a participant who gave no labelled trial",
     SOURCE_SHOWS: "Control: real responses tell which source a picture is from",
 }
 _CONTROLS = {SOURCE: "source of the picture", SHUFFLED: "shuffled over images"}
