@@ -104,6 +104,7 @@ def _matrix(axes: Axes, people: Sequence[str], pairs: list[TransferScore]) -> No
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.invert_yaxis()
+    axes.set_aspect("equal")
     axes.set_title("Responses to the same image (r)")
     axes.set_xlabel("Mapped to")
     axes.set_ylabel("Responses of")

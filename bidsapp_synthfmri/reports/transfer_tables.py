@@ -29,7 +29,8 @@ _CORRELATION_NOTE = (
     " pairs."
 )
 _READ_NOTE = (
-    "Decoders trained on the second participant's real responses, on mapped single trials of the first. Own:"
+    "Decoders trained on the second participant's real responses, on mapped single trials of the first, to"
+    " which all its voxels contribute. Own:"
     " on the second participant's trials of the same images. q: p from permuted labels, corrected over"
     " regions and pairs."
 )
