@@ -4,17 +4,17 @@
 
 Four simulated participants with the voxels of BOLD5000's regions, its numbers of images, sources and test
 images, five categories, and 5,000 images more. Ours is what the group level runs on each
-(``workflow.decode_participant`` on the default list: sizes, sources, controls, means, LDA, mixed sets) and the
-statistics over them (``score_experiments``); ``config`` has the seconds of both. Reading and writing files is no
-part of it, nor is the simulation.
+(``workflow.decode_participant`` on the default list: sizes, sources, controls, means, LDA, mixed sets) and
+the statistics over them (``score_experiments``); ``config`` has the seconds of both. Reading and writing
+files is no part of it, nor is the simulation.
 
-The peer fits the same cells, one by one, and predicts the same test trials: every Kth cell, its seconds times
-the number of cells over those timed, each classifier scaled by itself. ``peer_timed`` says how many those are.
-It gets no statistics to do. scikit-learn chooses ridge's penalty by its own efficient leave-one-out
-(RidgeClassifierCV), LDA's shrinkage (GridSearchCV) and the penalty of logistic regression
+The peer fits the same cells, one by one, and predicts the same test trials: every Kth cell, its seconds
+times the number of cells over those timed, each classifier scaled by itself. ``peer_timed`` says how many
+those are. It gets no statistics to do. scikit-learn chooses ridge's penalty by its own efficient leave-one-
+out (RidgeClassifierCV), LDA's shrinkage (GridSearchCV) and the penalty of logistic regression
 (LogisticRegressionCV) by five folds over the same values; ours leaves single stimuli out for ridge and LDA.
-``agreement`` is the share of test trials of the timed cells that get the same class from scikit-learn refitted,
-in float64, at the hyperparameter that ours chose.
+``agreement`` is the share of test trials of the timed cells that get the same class from scikit-learn
+refitted, in float64, at the hyperparameter that ours chose.
 """
 
 from __future__ import annotations

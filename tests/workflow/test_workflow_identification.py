@@ -63,10 +63,8 @@ def test_images_are_identified_among_all_and_within_their_source(config, named_r
 
 
 def test_images_of_all_sources_are_told_from_those_of_their_own(config, named_results: Results) -> None:
-    parts = [
-        named_results(participant=label, seed=seed, noise=2.5) for seed, label in enumerate(("01", "02"))
-    ]
-    parts[1] = with_extra(parts[1], 40)  # their names tell no source: candidates of none
+    first, second = (named_results(2.5, participant=f"0{number}", seed=number) for number in (1, 2))
+    parts = [first, with_extra(second, 40)]  # their names tell no source: candidates of none
     table = identification_scores([identify_images(part, config) for part in parts], config).table
     for participant in ("01", "02", "group"):
         for measure in ("percentile_rank", "top_1", "median_rank"):
@@ -166,7 +164,7 @@ def test_where_names_tell_no_source_there_is_none_but_a_column_may(config, named
     )
     assert set(identify_images(renamed, config).by_candidates) == {"all"}
     by_column = identify_images(renamed, replace(config, source_column="kind"))
-    assert set(by_column.by_candidates) == {"all", "a", "b"}
+    assert set(by_column.by_candidates) == {"all", "a", "b", "same_source"}
 
 
 def test_a_participant_without_test_trials_is_said_and_left_out(config, named_results: Results) -> None:
