@@ -288,6 +288,22 @@ def decoding_options(function: Decorated) -> Decorated:
     )
 
 
+def compute_options(function: Decorated) -> Decorated:
+    """What every command that computes takes of the machine."""
+    return applied(
+        function,
+        [
+            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+            click.option(
+                "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
+            ),
+        ],
+    )
+
+
+random_seed = click.option("--random-seed", type=int, default=0, show_default=True)
+
+
 def machine_options(function: Decorated) -> Decorated:
     """How the run uses the machine."""
     return applied(
@@ -299,11 +315,8 @@ def machine_options(function: Decorated) -> Decorated:
                 metavar="GB",
                 help="Most that cached features may take; the least recently used go. Default: no bound.",
             ),
-            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
-            click.option(
-                "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
-            ),
-            click.option("--random-seed", type=int, default=0, show_default=True),
+            compute_options,
+            random_seed,
             click.option("--dry-run", is_flag=True, help="Say what would be done, and stop."),
             click.option("-v", "--verbose", "verbosity", count=True, help="More detail; -vv for still more."),
         ],

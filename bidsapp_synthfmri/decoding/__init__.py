@@ -21,7 +21,7 @@ from .ridge import Ridge
 from .scores import Scores, join, pool, score
 from .strata import session_of_stimuli
 from .training_sets import LabelledResponses, ParticipantData, of_stimuli
-from .transfer import Transfer, fit_transfer
+from .transfer import DecomposedSource, Transfer, decompose_source, fit_transfer
 from .unseen import UnseenData, decode_unseen
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Classifier",
     "CocoAnnotations",
     "Decoded",
+    "DecomposedSource",
     "Experiment",
     "Gap",
     "Identified",
@@ -61,6 +62,7 @@ __all__ = [
     "decide",
     "decode",
     "decode_unseen",
+    "decompose_source",
     "fit",
     "fit_many",
     "fit_transfer",

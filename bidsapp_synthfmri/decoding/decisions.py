@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,7 @@ SUPPORTED, NOT_SUPPORTED, CANNOT_SAY = "supported", "not supported", "cannot say
 READS_UNSEEN = "reads_unseen"
 READS, BEATS, BEATS_AT_EQUAL_SIZE = "reads", "beats_real", "beats_real_at_equal_size"
 NEEDS_ENCODER, NEEDS_TRAINING, SOURCE_SHOWS = "needs_encoder", "needs_training", "source_shows"
+TRANSFERS = "transfers"
 _LESS = {SHUFFLED: NEEDS_ENCODER, UNTRAINED: NEEDS_TRAINING}
 DECISION_COLUMNS = (
     "claim", "experiment", "source", "training", "roi", "participant", "evidence", "effect", "ci_low",
@@ -25,13 +28,16 @@ DECISION_COLUMNS = (
 )  # fmt: skip
 
 
-def decide(table: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
+def decide(
+    table: pd.DataFrame, contrasts: pd.DataFrame, further: Sequence[Mapping[str, object]] = ()
+) -> pd.DataFrame:
     """A row a claim.
 
     Parameters
     ----------
     table, contrasts : ``Scores`` of all experiments under one another, with ``experiment`` and ``source``;
         ``control`` is ``source`` where the source was decoded
+    further : rows of other evidence, of ``decision_row``; of each the rows of all voxels, or the first region
 
     Returns
     -------
@@ -56,6 +62,8 @@ def decide(table: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
         )
         rows += [_above_chance(row) for _, row in own.iterrows() if _counts(row)]
         rows += [_difference(row) for _, row in changes.iterrows() if row["control"] != SOURCE]
+    if further:
+        rows += [dict(row) for _, row in _of_all_voxels(pd.DataFrame(list(further))).iterrows()]
     found = pd.DataFrame(rows, columns=list(DECISION_COLUMNS))
     found["p_fdr"] = fdr(found["p"].to_numpy(dtype=np.float64))
     values = zip(found["effect"], found["ci_high"], found["p_fdr"], strict=True)
@@ -69,6 +77,23 @@ def verdict(effect: float, high: float, q: float) -> str:
     return NOT_SUPPORTED if high < LEAST_EFFECT else CANNOT_SAY
 
 
+def decision_row(row: pd.Series, claim: str, described: Mapping[str, str]) -> dict[str, object]:
+    """The row of a claim that an accuracy is above chance.
+
+    Parameters
+    ----------
+    row : of ``Scores.table``
+    described : columns that the table lacks: experiment and source
+    """
+    return _decision(
+        pd.Series({**row, **described}),
+        claim,
+        "balanced accuracy less chance",
+        "accuracy",
+        float(row["chance"]),
+    )
+
+
 def _counts(row: pd.Series) -> bool:
     """Whether an accuracy bears on a claim by itself; those of other controls do in a difference."""
     return bool(row["control"] == NO_CONTROL or (row["control"] == SOURCE and row["training"] == REAL))
@@ -78,7 +103,7 @@ def _above_chance(row: pd.Series) -> dict[str, object]:
     claim = SOURCE_SHOWS if row["control"] == SOURCE else READS
     if row.get("categories", SEEN) == UNSEEN and row["training"] not in (REAL, MIXED):
         claim = READS_UNSEEN
-    return _decision(row, claim, "balanced accuracy less chance", "accuracy", float(row["chance"]))
+    return decision_row(row, claim, {})
 
 
 def _difference(row: pd.Series) -> dict[str, object]:

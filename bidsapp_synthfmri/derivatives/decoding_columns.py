@@ -14,8 +14,8 @@ _ROI = Column(
 _TRAINING = Column(
     "What the decoder was trained on: real responses, synthetic responses to the same images"
     " (synthetic_same) or to an extra image set (synthetic_ and its name), or real responses with those to"
-    " every extra set, or to the same images where there is none (mixed); or the features of the real"
-    " training images (image_features)"
+    " every extra set, or to the same images where there is none (mixed); the features of the real"
+    " training images (image_features); of decisions also real responses of the other participants (others)"
 )
 _EXPERIMENT = Column("The experiment's name in the list; the summary holds the list")
 _SOURCE = Column("Source of the pictures that take part; 'all' where the experiment is not within one")
@@ -161,6 +161,8 @@ DECISION_COLUMNS = Columns(
                     "beats_real_at_equal_size": "the same, trained on as many images as the real one",
                     "needs_encoder": "it reads them better than one trained on the set shuffled over images",
                     "needs_training": "it reads them better than one trained on the untrained network's set",
+                    "transfers": "a decoder trained on the other participants' real responses, mapped through"
+                    " synthetic ones, reads this participant's to unseen images",
                     "source_shows": "control: real responses tell which source a picture is from",
                 }
             ),
@@ -177,9 +179,7 @@ DECISION_COLUMNS = Columns(
         "people_low": _PEOPLE_LOW,
         "people_high": _PEOPLE_HIGH,
         "d": _D,
-        "p": Column(
-            "p value, not corrected: one-sided for 'reads', 'reads_unseen' and 'source_shows', else two-sided"
-        ),
+        "p": Column("p value, not corrected: two-sided of differences, else one-sided"),
         "p_fdr": Column(f"{_FDR} over all rows of this table"),
         "n_participants": _N_PARTICIPANTS,
         "n_test_stimuli": _N_TEST_STIMULI,

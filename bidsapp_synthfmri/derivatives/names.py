@@ -245,6 +245,13 @@ GROUP_DECISIONS = OutputFile(
 GROUP_IDENTIFICATION = OutputFile(
     GROUP_FOLDER, (), "identification_scores", ".tsv", "Identification of the image seen among many"
 )
+GROUP_TRANSFER = OutputFile(
+    GROUP_FOLDER,
+    (),
+    "transfer_scores",
+    ".tsv",
+    "Responses of one participant as another's, through synthetic responses to pictures of both",
+)
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
 
@@ -286,6 +293,7 @@ OUTPUTS = (
     GROUP_CONFUSION,
     GROUP_DECISIONS,
     GROUP_IDENTIFICATION,
+    GROUP_TRANSFER,
     GROUP_SUMMARY,
     GROUP_PAGE,
 )

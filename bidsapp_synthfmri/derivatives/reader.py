@@ -131,7 +131,8 @@ def load_group(output_dir: Path) -> GroupResults:
         summary=summary,
         experiments=every,
         decisions=source.table(names.GROUP_DECISIONS),
-        identification=_identification(source),
+        identification=_optional(source, names.GROUP_IDENTIFICATION),
+        transfer=_optional(source, names.GROUP_TRANSFER),
     )
 
 
@@ -315,10 +316,9 @@ def _leakage(source: Source) -> LeakageResults | None:
     )
 
 
-def _identification(source: Source) -> pd.DataFrame | None:
-    if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
-        return None
-    return source.table(names.GROUP_IDENTIFICATION)
+def _optional(source: Source, output: OutputFile) -> pd.DataFrame | None:
+    """A table of the group's that not every run has."""
+    return source.table(output) if output.path(source.output_dir, source.place).is_file() else None
 
 
 def _untrained(source: Source, synthetic: Synthetic) -> Synthetic | None:

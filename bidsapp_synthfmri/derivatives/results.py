@@ -101,6 +101,7 @@ class GroupResults:
     experiments : ``decoding`` of every experiment and control
     decisions : claims and verdicts
     identification : of the image seen among many, long-form; None where there is none
+    transfer : between participants, long-form; None where there is none
     """
 
     decoding: pd.DataFrame
@@ -110,3 +111,4 @@ class GroupResults:
     experiments: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None
     identification: pd.DataFrame | None = None
+    transfer: pd.DataFrame | None = None

@@ -16,6 +16,7 @@ from ..decoding.decisions import (
     READS,
     READS_UNSEEN,
     SOURCE_SHOWS,
+    TRANSFERS,
 )
 from ..decoding.experiment_list import IMAGE_FEATURES, MEANS, SEEN, SHUFFLED, SOURCE, UNSEEN, UNTRAINED
 from .decoding_scores import short_training_name, training_name
@@ -39,6 +40,8 @@ _CLAIMS = {
     BEATS_AT_EQUAL_SIZE: "{training} teach it better than real responses to as many images do",
     NEEDS_ENCODER: "{training} teach it better than the same shuffled over images",
     NEEDS_TRAINING: "{training} teach it better than those of the same network untrained",
+    TRANSFERS: "Real responses of the other participants, mapped through synthetic ones, teach a decoder to"
+    " read a participant who gave no labelled trial",
     SOURCE_SHOWS: "Control: real responses tell which source a picture is from",
 }
 _CONTROLS = {

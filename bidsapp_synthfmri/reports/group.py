@@ -15,11 +15,16 @@ from .identification import identification_view
 from .identification_figure import identification_figure
 from .identification_tables import identification_tables
 from .identification_words import METHOD, identification_sentences, identification_verdict
-from .methods_text import group_methods, references
+from .methods_text import group_methods, label_references, references
 from .numbers import count
 from .page import Page, render
 from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
 from .tables import Table
+from .transfer import transfer_view
+from .transfer_figure import transfer_figure
+from .transfer_tables import transfer_tables
+from .transfer_words import METHOD as TRANSFER_METHOD
+from .transfer_words import transfer_sentences, transfer_verdict
 from .unseen_words import unseen_verdict
 
 
@@ -41,6 +46,8 @@ def group_page(results: GroupResults) -> Page:
     confused = confusion_figure(results.confusion)
     identified = identification_view(results.identification)
     identification = identification_figure(identified)
+    transferred = transfer_view(results.transfer)
+    transfer = transfer_figure(transferred)
     html = render(
         "group.html.j2",
         participants=participants,
@@ -60,6 +67,10 @@ def group_page(results: GroupResults) -> Page:
         identification_verdict=identification_verdict(identified),
         identification_sentences=identification_sentences(identified),
         identification_tables=identification_tables(identified),
+        transfer_figure=transfer,
+        transfer_verdict=transfer_verdict(transferred),
+        transfer_sentences=transfer_sentences(transferred),
+        transfer_tables=transfer_tables(transferred),
         decoding_tables=decoding_tables(scores) if scores.rows else (),
         decision_table=None if results.decisions is None else decision_table(results.decisions),
         experiment_tables=_experiment_tables(results),
@@ -69,14 +80,22 @@ def group_page(results: GroupResults) -> Page:
         methods=(
             *(group_methods(summary, len(participants)) if scores.rows else ()),
             *((METHOD,) if identified.tasks else ()),
+            *((TRANSFER_METHOD,) if transferred.rows else ()),
         ),
-        references=references(summary, ("kay2008",) if identified.tasks else ()),
+        references=references(
+            summary,
+            (
+                *(("kay2008",) if identified.tasks else ()),
+                *(("golub1979",) if transferred.rows else ()),
+                *label_references(_label_sets(results)),
+            ),
+        ),
         provenance=provenance_facts(summary),
         software=software_table(summary),
         elapsed=elapsed_table(summary),
         command=str(summary.get("command", "")),
     )
-    figures = (accuracy, learning, confused, identification)
+    figures = (accuracy, learning, confused, identification, transfer)
     return Page(html, tuple(figure for figure in figures if figure is not None))
 
 
@@ -84,6 +103,13 @@ def _experiment_tables(results: GroupResults) -> tuple[Table, ...]:
     if results.experiments is None:
         return ()
     return experiment_tables(results.experiments, str(results.summary.get("main_experiment")))
+
+
+def _label_sets(results: GroupResults) -> tuple[str, ...]:
+    """Names of the label sets that decoders learnt, controls among them."""
+    if results.experiments is None or "labels" not in results.experiments:
+        return ()
+    return tuple(dict.fromkeys(str(name) for name in results.experiments["labels"]))
 
 
 def _headline(participants: tuple[str, ...], classes: list[str], skipped: list[str]) -> tuple[Fact, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..derivatives.citations import REFERENCES, Reference
@@ -51,6 +51,16 @@ _SELECTIONS = {
     " the product measure.",
 }
 _SELECTION_CITED = {"stacking": ("breiman1996",), "banded": ("nunezelizalde2019", "duprelatour2022")}
+_WORDNET = ("miller1995", "russakovsky2015")
+_LABELS_CITED = {
+    "synset": _WORDNET,
+    "lexicographer": _WORDNET,
+    "superordinate": _WORDNET,
+    "setting": ("chang2019", "zhou2018"),
+    "scene": ("chang2019",),
+    "source": ("chang2019",),
+}
+_COCO_LABELS = "coco_"
 _ALWAYS_CITED = ("delavari2025", "benjamini1995", "gorgolewski2016", "gorgolewski2017")
 
 
@@ -112,6 +122,16 @@ def _unseen_decoding(summary: Json) -> str:
 def _other_experiments(summary: Json) -> str:
     others = [str(one["name"]) for one in summary.get("experiments", [])[1:]]
     return f" Further experiments of the list: {listed(others)}." if others else ""
+
+
+def label_references(label_sets: Iterable[str]) -> tuple[str, ...]:
+    """Keys of what label sets rest on."""
+    keys = [
+        key
+        for name in label_sets
+        for key in (("lin2014",) if name.startswith(_COCO_LABELS) else _LABELS_CITED.get(name, ()))
+    ]
+    return tuple(dict.fromkeys(keys))
 
 
 def references(summary: Json, further: Sequence[str] = ()) -> tuple[str, ...]:

@@ -183,8 +183,17 @@ def decode_participant(
     return ParticipantDecoded(results.participant, first, comparisons, tuple(skipped))
 
 
-def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) -> ExperimentScores:
-    """Scores of every comparison in each participant and in their mean, and what they decide."""
+def score_experiments(
+    decoded: Sequence[ParticipantDecoded],
+    config: RunConfig,
+    further: Sequence[Mapping[str, object]] = (),
+) -> ExperimentScores:
+    """Scores of every comparison in each participant and in their mean, and what they decide.
+
+    Parameters
+    ----------
+    further : rows of other evidence for the decisions, of ``decoding.decisions.decision_row``
+    """
     comparisons = dict.fromkeys(comparison for part in decoded for comparison in part.comparisons)
     tables, contrasts, confusions = [], [], []
     skipped = [sentence for part in decoded for sentence in part.skipped]
@@ -204,7 +213,7 @@ def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) 
         skipped += [f"Experiment {comparison.experiment.name!r}: {said}" for said in pooled.skipped]
     table, contrast, confusion = (_stacked(part) for part in (tables, contrasts, confusions))
     return ExperimentScores(
-        table, contrast, confusion, decide(table, contrast), tuple(dict.fromkeys(skipped))
+        table, contrast, confusion, decide(table, contrast, further), tuple(dict.fromkeys(skipped))
     )
 
 

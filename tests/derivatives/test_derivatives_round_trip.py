@@ -279,7 +279,7 @@ def synthetic_of(synthetic: Synthetic, kept: np.ndarray) -> Synthetic:
 
 
 def test_the_group_reads_back(
-    output_tree: Path, decoding: pd.DataFrame, identification: pd.DataFrame
+    output_tree: Path, decoding: pd.DataFrame, identification: pd.DataFrame, transfer: pd.DataFrame
 ) -> None:
     read = load_group(output_tree)
 
@@ -293,6 +293,8 @@ def test_the_group_reads_back(
     assert read.summary == {"participants": ["01", "02"], "main_experiment": "main"}
     assert read.identification is not None
     pd.testing.assert_frame_equal(read.identification, identification, check_exact=True)
+    assert read.transfer is not None
+    pd.testing.assert_frame_equal(read.transfer, transfer, check_exact=True)
 
 
 def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> None:
@@ -302,22 +304,29 @@ def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> 
         load_group(output_tree)
 
 
-def test_a_group_run_that_identifies_nothing_leaves_no_earlier_table(
+def test_a_group_run_that_identifies_and_transfers_nothing_leaves_no_earlier_table(
     output_tree: Path, decoding: pd.DataFrame
 ) -> None:
-    before = set(output_tree.glob("group/identification_scores.*"))
+    optional = ("identification", "transfer")
+    before = [path for name in optional for path in output_tree.glob(f"group/{name}_scores.*")]
     tables = {"contrasts": decoding, "confusion": decoding[:0], "decisions": decoding[:0]}
     write_group(output_tree, decoding, {"participants": []}, **tables, identification=decoding[:0])
 
-    assert len(before) == 2
-    assert not list(output_tree.glob("group/identification_scores.*"))
-    assert load_group(output_tree).identification is None
+    assert len(before) == 4
+    assert not any(path.exists() for path in before)
+    found = load_group(output_tree)
+    assert found.identification is None
+    assert found.transfer is None
 
 
-def test_every_column_of_identification_is_explained(output_tree: Path, identification: pd.DataFrame) -> None:
-    dictionary = json.loads((output_tree / "group" / "identification_scores.json").read_text())
-    assert set(identification.columns) < set(dictionary)
-    unknown = [name for name in identification if "Column of the input" in dictionary[name]["Description"]]
+@pytest.mark.parametrize("name", ["identification", "transfer"])
+def test_every_column_of_optional_tables_is_explained(
+    output_tree: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    table = request.getfixturevalue(name)
+    dictionary = json.loads((output_tree / "group" / f"{name}_scores.json").read_text())
+    assert set(table.columns) < set(dictionary)
+    unknown = [column for column in table if "Column of the input" in dictionary[column]["Description"]]
     assert unknown == []
 
 
