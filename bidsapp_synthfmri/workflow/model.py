@@ -34,7 +34,7 @@ from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
-from .memory import available_bytes
+from .memory import array_budget
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -81,7 +81,7 @@ def fit_model(
         selection=selection_of(config),
         rois=responses.voxels.roi_sets(),
         search=config.penalty_search,
-        allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
+        allocate=partial(allocate, config.work_folder / _SCRATCH, array_budget(config)),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
     )
