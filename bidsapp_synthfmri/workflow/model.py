@@ -35,6 +35,7 @@ from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
 from .memory import array_budget
+from .progress import progress
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -138,7 +139,12 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
         torch.get_num_threads(),
         BATCHES_AHEAD * _BATCH,
     )
-    values = np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
+    batches = []
+    with progress(images.name, len(images)) as told:
+        for batch in encoder.predict_batches(readable(squares), _BATCH):
+            batches.append(batch)
+            told(len(batch))
+    values = np.concatenate(batches)
     return Synthetic(values, table, encoder.voxels)
 
 
