@@ -169,6 +169,9 @@ RIDGE_FRACTION = _map(
     "fraction",
     "Length of the ridge estimate of a voxel's single-trial responses over that of least squares",
 )
+THUMBNAILS = OutputFile(
+    PARTICIPANT_FIGURES, _SUBJECT, "thumbnails", ".png", "Pictures of the page's examples"
+)
 BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
 SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
 SYNTHETIC_STIMULI = _participant_table(
@@ -270,6 +273,7 @@ OUTPUTS = (
     LEAKAGE_STIMULI,
     LEAKAGE_SCORES,
     SUMMARY,
+    THUMBNAILS,
     PAGE,
     GROUP_DECODING,
     GROUP_CONTRASTS,

@@ -14,7 +14,6 @@ from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
-from ..derivatives.reader import load_participant, load_reliability_maps
 from ..derivatives.writer import Writer
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
@@ -22,7 +21,6 @@ from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
-from ..reports import Page, participant_page
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
@@ -31,6 +29,7 @@ from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .pages import write_participant_page
 from .preflight import cache_bytes, check_bids, needs_of, require_disk
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
@@ -57,18 +56,8 @@ def run_participant(config: RunConfig, participant: str) -> None:
         _write(config, writer, computed)
         written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
-        results = load_participant(config.output_dir, participant, writer.place.task)
-        maps = load_reliability_maps(config.output_dir, participant, writer.place.task)
-        write_page(writer, participant_page(results, maps))
+        write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
-
-
-def write_page(writer: Writer, page: Page) -> None:
-    """Write a page and its figures; the participant's, or the group's where the writer has none."""
-    group = writer.place.participant is None
-    for figure in page.figures:
-        writer.text(names.figure(figure.name, group), figure.svg)
-    writer.text(names.GROUP_PAGE if group else names.PAGE, page.html)
 
 
 def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
