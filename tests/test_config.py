@@ -89,7 +89,7 @@ def test_labels_are_hashed_by_content_where_categories_are_left_out_of_encoders(
     [
         ("bids_dir = ", "not TOML"),
         ('bids_dir = "/a"', "lacks output_dir"),
-        ('bids_dir = "/a"\noutput_dir = "/b"\ncolour = "red"', "unknown keys: colour"),
+        ('bids_dir = "/a"\noutput_dir = "/b"\ncolour = "red"', "unknown key 'colour'"),
     ],
 )
 def test_foreign_toml_is_refused(text, message):

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from ..synthesis_config import DEFAULT_SET, DEFAULT_TOP, NOISE_KINDS, RankConfig, SynthesisConfig
-from .options import Decorated, applied, compute_options, random_seed
+from .machine_options import compute_options, random_seed
+from .options import Decorated, applied
 
 _PATH = click.Path(path_type=Path)
 

@@ -29,6 +29,7 @@ IGNORED = ".bidsignore"
 
 RUN_CONFIGURATION = "config.toml"
 RUN_LOG = "run.log"
+RESOURCES = "resources.tsv"
 CRASH = "crash-{what}.txt"
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
@@ -164,6 +165,9 @@ RIDGE_FRACTION = _map(
     "fraction",
     "Length of the ridge estimate of a voxel's single-trial responses over that of least squares",
 )
+THUMBNAILS = OutputFile(
+    PARTICIPANT_FIGURES, _SUBJECT, "thumbnails", ".png", "Pictures of the page's examples"
+)
 BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
 SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
 SYNTHETIC_STIMULI = _participant_table(
@@ -287,6 +291,7 @@ OUTPUTS = (
     LEAKAGE_STIMULI,
     LEAKAGE_SCORES,
     SUMMARY,
+    THUMBNAILS,
     PAGE,
     GROUP_DECODING,
     GROUP_CONTRASTS,

@@ -30,7 +30,7 @@ from ..structures import (
 from ..synthesis.noise_model import NoiseModel
 from . import images, names
 from .names import OutputFile, Place
-from .results import GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
+from .results import EncoderMaps, GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
 from .source import RUN_AGAIN, Source
 
 _RUN_PARTICIPANT = "Run the participant level first"
@@ -41,6 +41,11 @@ _SUMMARY_KEYS = {"participant": str, "task": str, "space": str, "notes": list}
 def participants_written(output_dir: Path) -> tuple[str, ...]:
     """Labels of the participants whose results are complete, sorted."""
     return names.participants_with(output_dir, names.SUMMARY)
+
+
+def written_summary(output_dir: Path, participant: str, task: str | None = None) -> Json:
+    """The facts of a participant's finished run; parameters and errors as of ``load_participant``."""
+    return _summary(_source(output_dir, participant, task))
 
 
 def load_participant(output_dir: Path, participant: str, task: str | None = None) -> ParticipantResults:
@@ -107,6 +112,32 @@ def load_reliability_maps(output_dir: Path, participant: str, task: str | None =
         noise_ceiling=_map(source, names.NOISE_CEILING, voxels),
         split_half=_map(source, names.SPLIT_HALF, voxels),
     )
+
+
+def load_encoder_maps(output_dir: Path, participant: str, task: str | None = None) -> EncoderMaps | None:
+    """Accuracy and layer of every voxel; None on surfaces.
+
+    Parameters
+    ----------
+    output_dir, participant, task : see ``load_participant``
+
+    Raises
+    ------
+    InputMissingError, NothingMatchedError, InputMalformedError : see ``load_reliability_maps``
+    """
+    source = _source(output_dir, participant, task)
+    voxels = _voxels(source)
+    if isinstance(voxels, SurfaceSpace):
+        return None
+    layers = tuple(str(layer) for layer in _summary(source).get("layers", []))
+    best = _map(source, names.BEST_LAYER, voxels).astype(np.int64) - 1
+    return EncoderMaps(voxels, _map(source, names.ENCODER_R, voxels), best, layers)
+
+
+def load_thumbnails(output_dir: Path, participant: str, task: str | None = None) -> bytes | None:
+    """The example images' thumbnails, PNG; None where there are none."""
+    path = names.THUMBNAILS.path(output_dir, _source(output_dir, participant, task).place)
+    return path.read_bytes() if path.is_file() else None
 
 
 def load_group(output_dir: Path) -> GroupResults:

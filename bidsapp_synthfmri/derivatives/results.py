@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..encoding.components import PictureComponents
-from ..structures import FloatArray, Json, Responses, Space, Synthetic
+from ..structures import FloatArray, IntArray, Json, Responses, Space, Synthetic, VoxelSpace
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,24 @@ class ReliabilityMaps:
     r: FloatArray
     noise_ceiling: FloatArray
     split_half: FloatArray
+
+
+@dataclass(frozen=True)
+class EncoderMaps:
+    """What the encoder does in every voxel of a volume.
+
+    Attributes
+    ----------
+    voxels : of the responses
+    r : (n_voxels,) correlation of predictions with real responses to test stimuli
+    best_layer : (n_voxels,) position in ``layers``, -1 where there is none
+    layers : names in torchvision
+    """
+
+    voxels: VoxelSpace
+    r: FloatArray
+    best_layer: IntArray
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from .decoding import (
 )
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
-from .participant import write_page
+from .pages import write_page
 from .runtime import software
 from .transfer import transfer_participant, transfer_scores
 

@@ -36,7 +36,8 @@ from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
-from .memory import available_bytes
+from .memory import array_budget
+from .progress import progress
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -93,7 +94,7 @@ def fit_model(
         selection=selection_of(config),
         rois=responses.voxels.roi_sets(),
         search=config.penalty_search,
-        allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
+        allocate=partial(allocate, config.work_folder / _SCRATCH, array_budget(config)),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
         left_out=left_out,
@@ -104,7 +105,7 @@ def fit_model(
         Encoder.of_fit(fit, responses.voxels, card, backbone),
         series=SeriesModel.of_estimation(responses.estimation),
     )
-    stored = partial(allocate, config.work_folder / _SCRATCH, available_bytes())
+    stored = partial(allocate, config.work_folder / _SCRATCH, array_budget(config))
     synthetic = _own_stimuli(encoder, fit, responses, features, stored)
     return FittedModel(encoder, fit, folds, synthetic)
 
@@ -158,7 +159,12 @@ def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
         torch.get_num_threads(),
         BATCHES_AHEAD * _BATCH,
     )
-    return np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
+    batches = []
+    with progress(images.name, len(images)) as told:
+        for batch in encoder.predict_batches(readable(squares), _BATCH):
+            batches.append(batch)
+            told(len(batch))
+    return np.concatenate(batches)
 
 
 def _own_stimuli(

@@ -14,7 +14,6 @@ from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
-from ..derivatives.reader import load_participant, load_reliability_maps
 from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
 from ..encoding.components import N_COMPONENTS
@@ -24,15 +23,16 @@ from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
-from ..reports import Page, participant_page
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
-from .memory import available_bytes, fit_bytes, require_memory
+from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .pages import write_participant_page
+from .preflight import cache_bytes, check_bids, needs_of, require_disk
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -41,7 +41,7 @@ from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 
-_FEATURE_CACHE = "features"
+FEATURE_CACHE = "features"
 _SCRATCH = "responses"
 
 
@@ -59,18 +59,8 @@ def run_participant(config: RunConfig, participant: str) -> None:
         _write(config, writer, computed)
         written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
-        results = load_participant(config.output_dir, participant, writer.place.task)
-        maps = load_reliability_maps(config.output_dir, participant, writer.place.task)
-        write_page(writer, participant_page(results, maps))
+        write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
-
-
-def write_page(writer: Writer, page: Page) -> None:
-    """Write a page and its figures; the participant's, or the group's where the writer has none."""
-    group = writer.place.participant is None
-    for figure in page.figures:
-        writer.text(names.figure(figure.name, group), figure.svg)
-    writer.text(names.GROUP_PAGE if group else names.PAGE, page.html)
 
 
 def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
@@ -87,6 +77,13 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         )
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
+        needs = needs_of(
+            config,
+            inputs,
+            n_units(backbone),
+            cache_bytes(config, backbone, inputs, config.work_folder / FEATURE_CACHE),
+        )
+        require_disk(needs.disk)
     responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
     with watch.step("measuring reliability"):
@@ -139,7 +136,7 @@ def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device
             inputs.voxels,
             config.responses,
             device=device,
-            allocate=partial(allocate, scratch, available_bytes()),
+            allocate=partial(allocate, scratch, array_budget(config)),
         )
 
 
@@ -180,7 +177,7 @@ def _fit(
         features = cached_features(
             backbone,
             inputs.stimuli.sorted(),
-            config.work_folder / _FEATURE_CACHE,
+            config.work_folder / FEATURE_CACHE,
             max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
         )
     with watch.step(f"fitting the {kind}encoder"):
@@ -220,13 +217,14 @@ def _read(
 ) -> tuple[ParticipantInputs, HeldOut, int]:
     """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
     inputs = read_inputs(config, participant)
+    check_bids(config, participant, inputs)
     require_repeats(config, participant, inputs.trials)
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
     plan = plan_unseen(config, participant, inputs.trials, held_out, inputs.extra)
     _report_inputs(participant, inputs, held_out)
-    available = available_bytes()
+    available = memory_budget(config)
     n_training = int((~held_out.is_test).sum())
     needed = fit_bytes(
         n_training,
