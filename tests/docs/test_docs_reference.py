@@ -90,3 +90,17 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(root: Path, tm
         assert not re.findall(r"<link[^>]+href=[\"']?(?:https?:)?//", text)
     options = (tmp_path / "site" / "options.html").read_text(encoding="utf-8")
     assert "<code>--dry-run</code>" in options
+
+
+def test_the_readme_names_every_option_of_a_run(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    options = [parameter for parameter in main.commands["run"].params if isinstance(parameter, click.Option)]
+    long = {next(name for name in option.opts if name.startswith("--")) for option in options}
+    assert {name for name in long if not re.search(rf"(?<![\w-]){name}(?![\w-])", text)} == set()
+
+
+def test_pages_of_the_readme_are_there(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    targets = {target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target}
+    assert targets
+    assert {target for target in targets if not (root / target).is_file()} == set()
