@@ -60,13 +60,17 @@ def identifier(parameter: click.Parameter) -> str:
 
 
 def boutiques_input(parameter: click.Parameter) -> dict[str, Any]:
-    """One input: its type, its flag, whether it is a list, and the default that the program has itself."""
+    """One input: its type, its flag, whether it is a list.
+
+    Arguments have no flag to tell which of them is given, so that none can be left out. Defaults are the
+    program's own: an input that is left out stays out of the command.
+    """
     name = identifier(parameter)
     found: dict[str, Any] = {
         "id": name,
         "name": _title(parameter),
         "type": _type(parameter),
-        "optional": not parameter.required,
+        "optional": isinstance(parameter, click.Option) and not parameter.required,
         "value-key": f"[{name.upper()}]",
     }
     if isinstance(parameter, click.Option):

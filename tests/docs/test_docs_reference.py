@@ -95,8 +95,8 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(root: Path, tm
 def test_the_readme_names_every_option_of_a_run(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     options = [parameter for parameter in main.commands["run"].params if isinstance(parameter, click.Option)]
-    long = {next(name for name in option.opts if name.startswith("--")) for option in options}
-    assert {name for name in long if not re.search(rf"(?<![\w-]){name}(?![\w-])", text)} == set()
+    words = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", text))
+    assert [option.opts for option in options if not words.intersection(option.opts)] == []
 
 
 def test_pages_of_the_readme_are_there(root: Path) -> None:
