@@ -49,8 +49,11 @@ def descriptor(command: click.Command = run) -> dict[str, Any]:
 
 
 def parameters(command: click.Command) -> list[click.Parameter]:
-    """Arguments first, then the options that take part in a run: not those that print and leave."""
-    return [parameter for parameter in command.params if not getattr(parameter, "is_eager", False)]
+    """Arguments first, then the options that decide something of a run.
+
+    Not those that print and leave, nor those that are taken without effect.
+    """
+    return [parameter for parameter in command.params if parameter.expose_value and not parameter.is_eager]
 
 
 def identifier(parameter: click.Parameter) -> str:

@@ -71,7 +71,8 @@ def test_the_descriptor_is_valid(path: Path) -> None:
 def test_every_argument_and_option_is_an_input(maker: ModuleType, path: Path) -> None:
     inputs = json.loads(path.read_text(encoding="utf-8"))["inputs"]
     flags = {found["command-line-flag"] for found in inputs if "command-line-flag" in found}
-    options = [found for found in run.params if isinstance(found, click.Option) and found.name != "version"]
+    options = [found for found in run.params if isinstance(found, click.Option)]
+    effective = [option for option in options if option.expose_value and not option.is_eager]
     assert flags == {maker.flag(option) for option in options if not option.is_eager}
     assert {found["id"] for found in inputs if not found["optional"]} == {
         "bids_dir",
