@@ -73,7 +73,7 @@ def test_every_argument_and_option_is_an_input(maker: ModuleType, path: Path) ->
     flags = {found["command-line-flag"] for found in inputs if "command-line-flag" in found}
     options = [found for found in run.params if isinstance(found, click.Option)]
     effective = [option for option in options if option.expose_value and not option.is_eager]
-    assert flags == {maker.flag(option) for option in options if not option.is_eager}
+    assert flags == {maker.flag(option) for option in effective}
     assert {found["id"] for found in inputs if not found["optional"]} == {
         "bids_dir",
         "output_dir",
