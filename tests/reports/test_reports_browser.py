@@ -7,19 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults, ReliabilityMaps
 from bidsapp_synthfmri.reports.failure import failure_page
 from bidsapp_synthfmri.reports.group import group_page
 from bidsapp_synthfmri.reports.page import Page
 from bidsapp_synthfmri.reports.participant import participant_page
+from bidsapp_synthfmri.reports.provenance import Fact
+from bidsapp_synthfmri.reports.sheet import LabelShare, Ranked, RankedImage, picture_sheet
 
 MOST_BYTES = 8 * 1024**2
 # BOLD5000's CSI3: its ten masks have 3,104 voxels; and a brain mask's worth.
 CSI3 = {"EarlyVis": 1034, "LOC": 702, "OPA": 420, "PPA": 540, "RSC": 408, "all": 3104}
 BRAIN = {**CSI3, "brain": 160_000, "all": 163_104}
 ELAPSED = {"synthesising responses to 640 images of extra": 46.5, "reading the dataset": 2.1}
-NAMES = ["participant", "without repeats", "group", "skipped", "failure"]
+NAMES = ["participant", "without repeats", "group", "skipped", "failure", "sheet"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,28 @@ def pages(
         "group": group_page(group_results),
         "skipped": group_page(group_skipped),
         "failure": failure_page("01", "bold.nii.gz is truncated", "Fetch it again", "logs/crash-01.txt"),
+        "sheet": picture_sheet(ranked()),
     }
+
+
+def ranked() -> Ranked:
+    """Two pictures of either end, one with a category."""
+    images = [
+        RankedImage(rank, 2.0 - rank, f"folder/picture-{rank}.png", label, Image.new("RGB", (64, 48), "teal"))
+        for rank, label in ((1, "building"), (2, None))
+    ]
+    return Ranked(
+        participant="CSI1",
+        region="PPA less FFA",
+        contrast=True,
+        n_images=2000,
+        n_skipped=1,
+        highest=images,
+        lowest=images,
+        labels=[LabelShare("building", 0.5, 0.1)],
+        notes=["One picture could not be read."],
+        facts=[Fact("Encoder", "sub-CSI1_task-5000scenes_desc-encoder_model.safetensors")],
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "without repeats"])
