@@ -57,9 +57,19 @@ def parameters(command: click.Command) -> list[click.Parameter]:
 
 
 def identifier(parameter: click.Parameter) -> str:
-    """The input's name in an invocation: click's own, but for ``analysis_level``, as BIDS Apps have it."""
+    """The input's name in an invocation.
+
+    It is click's own, but for ``analysis_level``, as BIDS Apps have it, and ``no_NAME`` of a switch that is on
+    unless it is turned off.
+    """
     name = str(parameter.name)
-    return _IDENTIFIERS.get(name, name)
+    return f"no_{name}" if is_on(parameter) else _IDENTIFIERS.get(name, name)
+
+
+def is_on(parameter: click.Parameter) -> bool:
+    """Whether a parameter is a switch that is on by default; a descriptor's Flag is what turns it off."""
+    switch = isinstance(parameter, click.Option) and parameter.is_flag and bool(parameter.secondary_opts)
+    return switch and parameter.get_default(click.Context(run)) is True
 
 
 def boutiques_input(parameter: click.Parameter) -> dict[str, Any]:
@@ -90,8 +100,9 @@ def boutiques_input(parameter: click.Parameter) -> dict[str, Any]:
 
 
 def flag(option: click.Option) -> str:
-    """The long spelling, with dashes rather than underscores."""
-    return next((spelt for spelt in option.opts if spelt.startswith("--")), option.opts[0])
+    """The long spelling, with dashes rather than underscores; of a switch that is on, what turns it off."""
+    spellings = option.secondary_opts if is_on(option) else option.opts
+    return next((spelt for spelt in spellings if spelt.startswith("--")), spellings[0])
 
 
 def _title(parameter: click.Parameter) -> str:

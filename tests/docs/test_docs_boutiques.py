@@ -96,7 +96,7 @@ def test_a_call_with_every_input_is_parsed_to_what_was_put_in(
         if parameter.multiple:
             assert [str(part) for part in value] == [str(part) for part in given]
         elif given is True:
-            assert value in (True, 1)
+            assert bool(value) is not bool(parameter.get_default(click.Context(run)))
         else:
             assert str(value) == str(given)
 
@@ -117,3 +117,12 @@ def test_a_usual_call_makes_the_same_configuration_as_the_shell(path: Path, tmp_
         " sketches=/data/sketches --stimuli-dir /data/stimuli --random-seed 7 --untrained-control"
     )
     assert parsed(simulated(path, invocation, tmp_path)) == parsed(written.split())
+
+
+def test_a_switch_that_is_on_is_an_input_that_turns_it_off(maker: ModuleType) -> None:
+    switches = [click.Option(["--folds/--no-folds"], default=on) for on in (True, False)]
+    assert [maker.identifier(switch) for switch in switches] == ["no_folds", "folds"]
+    assert [maker.flag(switch) for switch in switches] == ["--no-folds", "--folds"]
+    command = click.Command("run", params=[switches[0]])
+    (described,) = maker.descriptor(command)["inputs"]
+    assert command.make_context("run", [described["command-line-flag"]]).params == {"folds": False}

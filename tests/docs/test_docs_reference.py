@@ -96,7 +96,8 @@ def test_the_readme_names_every_option_of_a_run(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     options = [parameter for parameter in main.commands["run"].params if isinstance(parameter, click.Option)]
     words = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", text))
-    assert [option.opts for option in options if not words.intersection(option.opts)] == []
+    spellings = [[*option.opts, *option.secondary_opts] for option in options]
+    assert [spelt for spelt in spellings if not words.intersection(spelt)] == []
 
 
 def test_pages_of_the_readme_are_there(root: Path) -> None:
