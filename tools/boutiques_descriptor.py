@@ -59,8 +59,8 @@ def parameters(command: click.Command) -> list[click.Parameter]:
 def identifier(parameter: click.Parameter) -> str:
     """The input's name in an invocation.
 
-    It is click's own, but for ``analysis_level``, as BIDS Apps have it, and ``no_NAME`` of a switch that is on
-    unless it is turned off.
+    It is click's own, but for ``analysis_level``, as BIDS Apps have it, and ``no_NAME`` of a switch that is
+    on unless it is turned off.
     """
     name = str(parameter.name)
     return f"no_{name}" if is_on(parameter) else _IDENTIFIERS.get(name, name)
