@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import re
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomli_w
 
+from .config_rules import (
+    CROPS,
+    DEFAULT_CONFOUNDS,
+    DEVICES,
+    ESTIMATORS,
+    JOINT_MODELS,
+    LAYER_SELECTIONS,
+    LEVELS,
+    OVERWRITE,
+    PENALTY_SEARCHES,
+    UPPER_RUNGS,
+    WEIGHTS_BY_NAME,
+    problems_of,
+)
 from .errors import UsageError
 from .response_files import content_identity
 
-LEVELS = ("participant", "group")
-# Those that choose by all runs together.
-UPPER_RUNGS = ("hrf", "hrf-denoise", "hrf-denoise-ridge")
-ESTIMATORS = ("tr34", "lsa", "lss", *UPPER_RUNGS)
-DEVICES = ("auto", "cpu", "cuda")
-WEIGHTS_BY_NAME = ("imagenet", "random")
-CROPS = ("center", "squash", "pad")
-LAYER_SELECTIONS = ("voxel", "roi", "joint")
-JOINT_MODELS = ("stacking", "banded")
-PENALTY_SEARCHES = ("window", "exact", "gcv")
-DEFAULT_CONFOUNDS = ("acompcor",)
+__all__ = [
+    "CROPS",
+    "DEFAULT_CONFOUNDS",
+    "DEVICES",
+    "ESTIMATORS",
+    "JOINT_MODELS",
+    "LAYER_SELECTIONS",
+    "LEVELS",
+    "OVERWRITE",
+    "PENALTY_SEARCHES",
+    "UPPER_RUNGS",
+    "WEIGHTS_BY_NAME",
+    "RunConfig",
+    "config_values",
+]
 
 # Options that change where or how fast a result is computed, never what it is.
 _NOT_SCIENCE = frozenset(
@@ -34,12 +53,22 @@ _NOT_SCIENCE = frozenset(
         "output_dir",
         "level",
         "participant_labels",
+        "exclude_participant_labels",
         "derivatives",
         "stimuli_dir",
         "work_dir",
         "n_cpus",
         "cache_size",
         "device",
+        "memory",
+        "low_mem",
+        "overwrite",
+        "skip_bids_validation",
+        "strict",
+        "stop_on_first_crash",
+        "resource_monitor",
+        "reports_only",
+        "boilerplate_only",
         "dry_run",
         "verbosity",
         "command",
@@ -57,6 +86,8 @@ class RunConfig:
     bids_dir, output_dir : the BIDS App's two folders
     level : ``participant`` or ``group``
     participant_labels, session_labels : without ``sub-`` and ``ses-``; empty means all
+    exclude_participant_labels : without ``sub-``
+    bids_filter_file : JSON of entities that files must have, by kind of file; see dataset/filters.py
     task_label : without ``task-``; None means the one task whose events name stimuli
     derivatives : (name, path) of each preprocessing derivative; empty means BIDS_DIR/derivatives
     stimuli_dir : folder of the pictures; None means BIDS_DIR/stimuli
@@ -91,6 +122,15 @@ class RunConfig:
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
     cache_size : GB that the feature cache may take; None sets no bound
     n_cpus : threads; None means what affinity and cgroup allow
+    memory : bytes that the run may take; None means what the machine and the cgroup leave
+    low_mem : keep the large arrays in files of the work directory
+    overwrite : of participants that are finished in OUTPUT_DIR: ``never``, where their configuration
+        ``changed``, or ``always``
+    skip_bids_validation, strict : do not check the files used against BIDS, or refuse what does not pass
+    stop_on_first_crash : leave the participants after one that failed undone
+    resource_monitor : record memory and processor time while the run goes on
+    reports_only : make the pages of finished results again
+    boilerplate_only : print the methods text of finished results
     random_seed : seed of every generator
     dry_run : say what would be done, and stop
     verbosity : 0 (steps), 1 (details), 2 (debug)
@@ -101,7 +141,9 @@ class RunConfig:
     output_dir: Path
     level: str = "participant"
     participant_labels: tuple[str, ...] = ()
+    exclude_participant_labels: tuple[str, ...] = ()
     session_labels: tuple[str, ...] = ()
+    bids_filter_file: Path | None = None
     task_label: str | None = None
     derivatives: tuple[tuple[str, Path], ...] = ()
     stimuli_dir: Path | None = None
@@ -134,122 +176,28 @@ class RunConfig:
     work_dir: Path | None = None
     cache_size: float | None = None
     n_cpus: int | None = None
+    memory: int | None = None
+    low_mem: bool = False
+    overwrite: str = "always"
+    skip_bids_validation: bool = False
+    strict: bool = False
+    stop_on_first_crash: bool = False
+    resource_monitor: bool = False
+    reports_only: bool = False
+    boilerplate_only: bool = False
     random_seed: int = 0
     dry_run: bool = False
     verbosity: int = 0
     command: str = ""
 
     def __post_init__(self) -> None:
-        for problem, remedy in self._problems():
-            raise UsageError(problem, remedy)
-
-    def _problems(self) -> list[tuple[str, str]]:
-        problems: list[tuple[str, str]] = []
-        for name, value, allowed in (
-            ("analysis level", self.level, LEVELS),
-            ("--device", self.device, DEVICES),
-            ("--crop", self.crop, CROPS),
-            ("--layer-selection", self.layer_selection, LAYER_SELECTIONS),
-            ("--joint-model", self.joint_model, JOINT_MODELS),
-            ("--penalty-search", self.penalty_search, PENALTY_SEARCHES),
-        ):
-            if value not in allowed:
-                problems.append((f"{name} cannot be {value!r}", f"Choose one of {', '.join(allowed)}"))
-        if not 0 < self.test_fraction < 1:
-            problems.append((f"--test-fraction is {self.test_fraction}", "Give a number between 0 and 1"))
-        if self.n_cpus is not None and self.n_cpus < 1:
-            problems.append((f"--n-cpus is {self.n_cpus}", "Give 1 or more"))
-        if self.image_size is not None and self.image_size < 1:
-            problems.append((f"--image-size is {self.image_size}", "Give pixels, 1 or more"))
-        if self.cache_size is not None and not 0 < self.cache_size < math.inf:
-            problems.append((f"--cache-size is {self.cache_size}", "Give GB, more than 0"))
-        if self.random_seed < 0:
-            problems.append((f"--random-seed is {self.random_seed}", "Give 0 or more"))
-        if self.label_column is not None and (self.labels is not None or self.label_set is not None):
-            problems.append(("--labels and --label-column were both given", "Give one of them"))
-        problems += self._model_problems()
-        problems += self._threshold_problems()
-        problems += self._responses_problems()
-        problems += self._name_problems()
-        problems += self._folder_problems()
-        return problems
-
-    def _model_problems(self) -> list[tuple[str, str]]:
-        problems: list[tuple[str, str]] = []
-        if self.untrained_control and self.weights == "random":
-            problems.append(
-                (
-                    "--untrained-control has nothing to be compared with",
-                    "Give trained --weights, or leave it out",
-                )
-            )
-        if self.uncertainty and self.layer_selection == "joint":
-            problems.append(
-                (
-                    "--uncertainty is known for one layer a voxel, and --layer-selection is joint",
-                    "Choose --layer-selection voxel or roi, or leave out --uncertainty",
-                )
-            )
-        return problems
-
-    def _threshold_problems(self) -> list[tuple[str, str]]:
-        problems: list[tuple[str, str]] = []
-        if not self.confounds:
-            problems.append(
-                ("--confounds names nothing", "Name a strategy or columns; none projects none out")
-            )
-        if self.fd_threshold is not None and not 0 < self.fd_threshold < math.inf:
-            problems.append((f"--fd-threshold is {self.fd_threshold}", "Give millimetres, more than 0"))
-        if self.min_ncsnr is not None and not 0 <= self.min_ncsnr < math.inf:
-            problems.append((f"--min-ncsnr is {self.min_ncsnr}", "Give 0 or more"))
-        return problems
-
-    def _responses_problems(self) -> list[tuple[str, str]]:
-        path = self.precomputed
-        if path is None:
-            return []
-        if not self.responses or not (path.exists() or path.is_symlink()):
-            estimators = ", ".join(ESTIMATORS)
-            problem = f"--responses {self.responses!r} is no estimator ({estimators}) and no path that exists"
-            return [(problem, "Name an estimator, or give the path of precomputed responses")]
-        given, output = path.resolve(), self.output_dir.resolve()
-        if given.is_relative_to(output) or output.is_relative_to(given):
-            problem = f"--responses {path} and OUTPUT_DIR {self.output_dir} lie one in the other"
-            return [(problem, "Give an OUTPUT_DIR of its own: a run must not read what it writes")]
-        if self.fd_threshold is not None or self.confounds != DEFAULT_CONFOUNDS:
-            problem = f"--responses {path} are estimated already: no confounds or volumes can be left out"
-            return [(problem, "Leave out --confounds and --fd-threshold, or name an estimator")]
-        return []
-
-    def _name_problems(self) -> list[tuple[str, str]]:
-        problems: list[tuple[str, str]] = []
-        for option, pairs in (("--images", self.images), ("--derivatives", self.derivatives)):
-            names = [name for name, _ in pairs]
-            if len(set(names)) < len(names):
-                problems.append((f"{option} uses a name twice: {', '.join(names)}", "Give each its own name"))
-        for name, _ in self.images:
-            if not (name.isascii() and name.isalnum()):
-                problems.append(
-                    (f"--images name {name!r} is not a BIDS label", "Use letters and digits only")
-                )
-        return problems
-
-    def _folder_problems(self) -> list[tuple[str, str]]:
-        problems: list[tuple[str, str]] = []
-        bids, output = self.bids_dir.resolve(), self.output_dir.resolve()
-        if output == bids:
-            problems.append((f"OUTPUT_DIR {output} is BIDS_DIR itself", "Give another folder"))
-        elif output.is_relative_to(bids) and not output.is_relative_to(bids / "derivatives"):
-            problems.append(
-                (
-                    f"OUTPUT_DIR {output} lies inside BIDS_DIR {bids}",
-                    f"Choose a folder outside it, or one under {bids / 'derivatives'}",
-                )
-            )
-        work = self.work_folder.resolve()
-        if self.work_dir is not None and work.is_relative_to(bids):
-            problems.append((f"--work-dir {work} lies inside BIDS_DIR {bids}", "Choose a folder outside it"))
-        return problems
+        problems = problems_of(self)
+        if len(problems) == 1:
+            raise UsageError(*problems[0])
+        if problems:
+            told = "; ".join(f"({number}) {problem}" for number, (problem, _) in enumerate(problems, 1))
+            remedies = "; ".join(f"({number}) {remedy}" for number, (_, remedy) in enumerate(problems, 1))
+            raise UsageError(f"{len(problems)} things are wrong with the options: {told}", remedies)
 
     @property
     def precomputed(self) -> Path | None:
@@ -274,12 +222,15 @@ class RunConfig:
     def science(self) -> dict[str, Any]:
         """The options that change results, as plain values.
 
-        Image sets go by name and precomputed responses by ``content_identity``, wherever they lie.
+        Image sets go by name, precomputed responses by ``content_identity`` and the filter file by its
+        content, wherever they lie.
         """
         left_out = _NOT_SCIENCE | (_OF_THE_GROUP if self.level == "participant" else frozenset())
         values = {key: value for key, value in self.to_dict().items() if key not in left_out}
         if self.precomputed is not None:
             values["responses"] = content_identity(self.precomputed)
+        if self.bids_filter_file is not None and self.bids_filter_file.is_file():
+            values["bids_filter_file"] = hashlib.sha256(self.bids_filter_file.read_bytes()).hexdigest()
         return {**values, "images": [name for name, _ in self.images]}
 
     def content_hash(self) -> str:
@@ -303,24 +254,38 @@ class RunConfig:
         ------
         UsageError : not TOML, an unknown key, a missing one, or a value that does not fit
         """
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"The configuration is not TOML: {error}", "Mend the line it names") from error
-        known = {field.name: field for field in fields(cls)}
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise UsageError(f"The configuration has unknown keys: {', '.join(unknown)}", "Remove them")
-        missing = [f.name for f in known.values() if f.default is MISSING and f.name not in values]
+        values = config_values(text, "The configuration")
+        missing = [f.name for f in fields(cls) if f.default is MISSING and f.name not in values]
         if missing:
             raise UsageError(f"The configuration lacks {', '.join(missing)}", "Add them")
-        return cls(**{key: _typed(key, value) for key, value in values.items()})
+        return cls(**values)
 
 
-_PATHS = frozenset(
-    {"bids_dir", "output_dir", "stimuli_dir", "labels", "experiments", "coco_annotations", "work_dir"}
-)
-_PATH_PAIRS = frozenset({"derivatives", "images"})
+def config_values(text: str, where: str) -> dict[str, Any]:
+    """Options of a TOML text in their own types, by ``RunConfig``'s names.
+
+    Parameters
+    ----------
+    where : what messages call the text
+
+    Raises
+    ------
+    UsageError : not TOML, an unknown key, or a value of another type
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not TOML: {error}", "Mend the line it names") from error
+    hints = get_type_hints(RunConfig)
+    for key in values:
+        if key not in hints:
+            near = get_close_matches(key.replace("-", "_"), hints, 1)
+            remedy = f"Write {near[0]}" if near else "Remove it; a run's config.toml shows the names"
+            raise UsageError(f"{where} has the unknown key {key!r}", remedy)
+    return {key: _typed(key, value, str(hints[key]), where) for key, value in values.items()}
+
+
+_PAIRS = frozenset({"derivatives", "images"})
 
 
 def _plain(value: Any) -> Any:
@@ -331,9 +296,31 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(key: str, value: Any) -> Any:
-    if key in _PATHS:
-        return Path(value)
-    if key in _PATH_PAIRS:
-        return tuple((str(name), Path(path)) for name, path in value)
-    return tuple(value) if isinstance(value, list) else value
+def _typed(key: str, value: Any, hint: str, where: str) -> Any:
+    """The value in the type of its field, whose annotation is ``hint``."""
+    if key in _PAIRS:
+        if isinstance(value, list) and all(map(_is_pair, value)):
+            return tuple((name, Path(path)) for name, path in value)
+        raise UsageError(f"{where}: {key} is {value!r}", 'Write [["NAME", "PATH"], ...]')
+    if hint.startswith("tuple"):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise UsageError(f"{where}: {key} is {value!r}", "Give a list of texts")
+    for kind, name in _KINDS:
+        if re.search(rf"\b{name}\b", hint) and type(value) in kind:
+            return Path(value) if name == "Path" else float(value) if name == "float" else value
+    raise UsageError(f"{where}: {key} is {value!r}", f"Give a value of the type {hint.split(' | ')[0]}")
+
+
+# What TOML's values may be for a field of each type.
+_KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((str,), "Path"),
+    ((float, int), "float"),
+    ((int,), "int"),
+    ((bool,), "bool"),
+    ((str,), "str"),
+)
+
+
+def _is_pair(item: object) -> bool:
+    return isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item)

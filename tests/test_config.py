@@ -74,7 +74,7 @@ def test_the_hash_is_of_what_changes_results():
     [
         ("bids_dir = ", "not TOML"),
         ('bids_dir = "/a"', "lacks output_dir"),
-        ('bids_dir = "/a"\noutput_dir = "/b"\ncolour = "red"', "unknown keys: colour"),
+        ('bids_dir = "/a"\noutput_dir = "/b"\ncolour = "red"', "unknown key 'colour'"),
     ],
 )
 def test_foreign_toml_is_refused(text, message):

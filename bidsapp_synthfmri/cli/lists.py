@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+_OTHERS = "Other options"
 _LEVELS = ("participant", "group")
 _N_POSITIONAL = 3
 
@@ -27,6 +28,18 @@ class ListCommand(click.Command):
             name for parameter in self.params if isinstance(parameter, ListOption) for name in parameter.opts
         }
         return super().parse_args(ctx, repeat_options(args, names))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options under the title of their group, in the order of the groups."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "title", _OTHERS), []).append(record)
+        last = groups.pop(_OTHERS, [])
+        for title, records in [*groups.items(), (_OTHERS, last)]:
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def repeat_options(args: Sequence[str], list_options: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands: run, demo, simulate, synthesize, rank."""
+"""The commands: run, demo, simulate, synthesize, rank, completion."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import get_completion_class
 
 from .. import __version__
 from ..config import DEVICES, LEVELS
 from ..errors import SynthfmriError
 from .bold_options import bold_options, take_bold_config
+from .configuration import run_config
 from .lists import ListCommand
 from .options import (
     decoding_options,
@@ -21,7 +24,7 @@ from .options import (
     machine_options,
     network_options,
     response_options,
-    run_config,
+    run_options,
     selection_options,
 )
 from .synthesis_options import (
@@ -47,9 +50,9 @@ def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> N
 
 
 @click.command(cls=ListCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bids_dir", type=_FOLDER)
-@click.argument("output_dir", type=_FOLDER)
-@click.argument("level", metavar="{participant,group}", type=click.Choice(LEVELS))
+@click.argument("bids_dir", type=_FOLDER, required=False)
+@click.argument("output_dir", type=_FOLDER, required=False)
+@click.argument("level", metavar="{participant,group}", type=click.Choice(LEVELS), required=False)
 @selection_options
 @folder_options
 @response_options
@@ -57,18 +60,21 @@ def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> N
 @encoder_options
 @decoding_options
 @machine_options
+@run_options
 @click.version_option(__version__, prog_name="synthfmri")
 def run(**options: Any) -> None:
     """From BOLD to encoders and synthetic responses (participant), to decoders trained on them (group).
 
     BIDS_DIR is the dataset, OUTPUT_DIR the derivative dataset to write. The group level reads OUTPUT_DIR
-    only.
+    only. The three may be left out where --config-file has them.
     """
+    context = click.get_current_context()
+    given = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
 
     def start() -> int:
         from ..workflow import run_level
 
-        return run_level(run_config(**options))
+        return run_level(run_config(given, **options))
 
     _guarded(start)
 
@@ -149,13 +155,23 @@ def rank(**options: Any) -> None:
     _guarded(start)
 
 
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands and options; eval it, or source it from a file."""
+    made = get_completion_class(shell)
+    if made is None:
+        raise click.UsageError(f"click does not complete {shell}")
+    click.echo(made(main, {}, "synthfmri", "_SYNTHFMRI_COMPLETE").source())
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="synthfmri")
 def main() -> None:
     """Encode, synthesise and decode fMRI responses to natural images."""
 
 
-for command in (run, demo, simulate, synthesize, rank):
+for command in (run, demo, simulate, synthesize, rank, completion):
     main.add_command(command)
 
 

@@ -1,10 +1,7 @@
-"""The options of a run, one decorator a concern, and the configuration they make."""
+"""The options of a run, one decorator a concern."""
 
 from __future__ import annotations
 
-import re
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,26 +10,26 @@ import click
 
 from ..config import (
     CROPS,
-    DEFAULT_CONFOUNDS,
     DEVICES,
     ESTIMATORS,
     JOINT_MODELS,
     LAYER_SELECTIONS,
+    OVERWRITE,
     PENALTY_SEARCHES,
-    RunConfig,
 )
-from ..errors import UsageError
 from .lists import ListOption
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path)
-_PATH_LIKE = re.compile(r"[^:]*[./\\\\]")
 
 
-def applied(function: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
-    """The function with some options, in their order."""
+def applied(function: Decorated, options: Sequence[Callable[[Any], Any]], title: str = "") -> Decorated:
+    """The function with some options, in their order; ``title`` is what ``--help`` puts above them."""
     for option in reversed(options):
         function = option(function)
+        if title:
+            made: Any = function.__dict__["__click_params__"][-1]
+            made.title = title
     return function
 
 
@@ -49,6 +46,15 @@ def selection_options(function: Decorated) -> Decorated:
                 multiple=True,
                 metavar="LABEL...",
                 help="Participants, with or without sub-. Default: all.",
+            ),
+            click.option(
+                "--exclude-participant-label",
+                "--exclude_participant_label",
+                "exclude_participant_labels",
+                cls=ListOption,
+                multiple=True,
+                metavar="LABEL...",
+                help="Participants to leave out.",
             ),
             click.option(
                 "--session-label",
@@ -78,12 +84,43 @@ def selection_options(function: Decorated) -> Decorated:
                 help="ROIs; PPA means both hemispheres. Default: every ROI mask, else the brain mask.",
             ),
             click.option(
+                "--bids-filter-file",
+                "--bids_filter_file",
+                type=_FOLDER,
+                metavar="FILE",
+                help="JSON of entities that files must have, by kind: events, bold, mask, confounds, roi.",
+            ),
+            click.option(
+                "--bids-database-dir",
+                "--bids_database_dir",
+                type=_FOLDER,
+                metavar="DIR",
+                expose_value=False,
+                help="Accepted, without effect: the index takes seconds, and is made anew each time.",
+            ),
+            click.option(
+                "--reset-database",
+                is_flag=True,
+                expose_value=False,
+                help="Accepted, without effect, like --bids-database-dir.",
+            ),
+            click.option(
+                "--skip-bids-validation",
+                "--skip_bids_validation",
+                is_flag=True,
+                help="Do not check the files used against BIDS.",
+            ),
+            click.option(
+                "--strict", is_flag=True, help="Refuse files that do not pass the check, which else warns."
+            ),
+            click.option(
                 "--stimulus-column",
                 default="stim_file",
                 show_default=True,
                 help="Events column that names the picture.",
             ),
         ],
+        "What to read",
     )
 
 
@@ -115,6 +152,7 @@ def folder_options(function: Decorated) -> Decorated:
                 "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."
             ),
         ],
+        "Folders",
     )
 
 
@@ -151,6 +189,7 @@ def response_options(function: Decorated) -> Decorated:
                 help="Leave out voxels whose signal-to-noise over repeats is below this. Default: keep all.",
             ),
         ],
+        "Single-trial responses",
     )
 
 
@@ -195,6 +234,7 @@ def network_options(function: Decorated) -> Decorated:
                 help="Also fit on the same network with random weights, and report both.",
             ),
         ],
+        "Network",
     )
 
 
@@ -243,6 +283,7 @@ def encoder_options(function: Decorated) -> Decorated:
                 help="Events column with each picture's source. Default: ImgType, where there is one.",
             ),
         ],
+        "Encoder",
     )
 
 
@@ -277,6 +318,7 @@ def decoding_options(function: Decorated) -> Decorated:
                 help="COCO's instances_train2014.json, for the label sets coco_... (group level).",
             ),
         ],
+        "Decoding (group level)",
     )
 
 
@@ -286,83 +328,74 @@ def machine_options(function: Decorated) -> Decorated:
         function,
         [
             click.option(
+                "--n-cpus",
+                "--nprocs",
+                "--n_cpus",
+                "n_cpus",
+                type=int,
+                help="Threads. Default: what affinity and cgroup allow.",
+            ),
+            click.option(
+                "--mem",
+                "memory",
+                metavar="SIZE",
+                help="Memory that the run may take, such as 16GB. Default: what machine and cgroup leave.",
+            ),
+            click.option(
+                "--low-mem", is_flag=True, help="Keep large arrays in files of the work directory; slower."
+            ),
+            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+            click.option(
                 "--cache-size",
                 type=float,
                 metavar="GB",
                 help="Most that cached features may take; the least recently used go. Default: no bound.",
             ),
-            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
             click.option(
-                "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
+                "--resource-monitor",
+                is_flag=True,
+                help="Record memory and processor time of every step in the run's log folder.",
+            ),
+        ],
+        "Machine",
+    )
+
+
+def run_options(function: Decorated) -> Decorated:
+    """What the run does beside its work."""
+    return applied(
+        function,
+        [
+            click.option(
+                "--config-file",
+                type=_FOLDER,
+                metavar="FILE",
+                help="TOML of any options, as a run's config.toml has them; the command line wins.",
             ),
             click.option("--random-seed", type=int, default=0, show_default=True),
-            click.option("--dry-run", is_flag=True, help="Say what would be done, and stop."),
+            click.option(
+                "--overwrite",
+                type=click.Choice(OVERWRITE),
+                default="always",
+                show_default=True,
+                help="Participants that are finished in OUTPUT_DIR: keep them, do those again whose"
+                " configuration changed, or all.",
+            ),
+            click.option(
+                "--stop-on-first-crash", is_flag=True, help="Leave the participants after one that fails."
+            ),
+            click.option("--dry-run", is_flag=True, help="Say what would be done and needed, and stop."),
+            click.option("--reports-only", is_flag=True, help="Make the pages of finished results again."),
+            click.option(
+                "--boilerplate-only", is_flag=True, help="Print the methods text of finished results."
+            ),
+            click.option(
+                "--notrack",
+                is_flag=True,
+                expose_value=False,
+                help="Accepted, without effect: nothing is ever sent anywhere.",
+            ),
             click.option("-v", "--verbose", "verbosity", count=True, help="More detail; -vv for still more."),
         ],
+        "Run",
     )
-
-
-def run_config(**options: Any) -> RunConfig:
-    """The configuration that the options make.
-
-    Raises
-    ------
-    UsageError : a NAME=PATH without a name, or what ``RunConfig`` refuses
-    """
-    options["participant_labels"] = _without_prefix(
-        "sub-", "--participant-label", options["participant_labels"]
-    )
-    options["session_labels"] = _without_prefix("ses-", "--session-label", options["session_labels"])
-    if options["task_label"]:
-        options["task_label"] = options["task_label"].removeprefix("task-")
-    if options["space"]:
-        options["space"] = options["space"].removeprefix("space-")
-    options["derivatives"] = _named_paths("--derivatives", options["derivatives"])
-    options["images"] = _named_paths("--images", options["images"])
-    options["label_set"], options["labels"] = _label_set_and_file(options.get("labels", ()))
-    options["rois"] = _separate("--roi", options["rois"])
-    options["layers"] = _separate("--layers", options["layers"])
-    options["confounds"] = _separate("--confounds", options.get("confounds", ())) or DEFAULT_CONFOUNDS
-    return RunConfig(**options, command=shlex.join(sys.argv))
-
-
-def _separate(option: str, values: Sequence[str]) -> tuple[str, ...]:
-    """Distinct values in order; a quoted list and commas count as separators too.
-
-    An option given with nothing in it is refused: an empty shell variable must not mean all.
-    """
-    words = tuple(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
-    if values and not words:
-        raise UsageError(f"{option} was given, but names nothing", f"Name something, or leave {option} out")
-    return words
-
-
-def _label_set_and_file(values: Sequence[str]) -> tuple[str | None, Path | None]:
-    """The label set's name and the table's path among the words of ``--labels``.
-
-    A word that is a file's path, or has a dot or a slash before any colon, is the table.
-    """
-    files = [word for word in values if Path(word).is_file() or _PATH_LIKE.match(word)]
-    names = [word for word in values if word not in files]
-    if len(names) > 1 or len(files) > 1:
-        raise UsageError(
-            f"--labels names {len(names)} label sets and {len(files)} files",
-            "Name one label set, or give one file, or labels:COLUMN and its file",
-        )
-    if not all(values):
-        raise UsageError("--labels was given, but names nothing", "Name a label set or a file")
-    return (names[0] if names else None), (Path(files[0]) if files else None)
-
-
-def _without_prefix(prefix: str, option: str, labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in _separate(option, labels)))
-
-
-def _named_paths(option: str, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
-    pairs = []
-    for value in values:
-        name, equals, path = value.partition("=")
-        if not (name and equals and path):
-            raise UsageError(f"{option} {value!r} has no name", f"Write {option} NAME=PATH")
-        pairs.append((name, Path(path)))
-    return tuple(pairs)

@@ -13,6 +13,7 @@ from ..config import RunConfig
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from .annex import require_content
 from .confounds import needs_table, no_confounds
+from .filter_file import read_filter
 from .filters import choose_sessions, choose_task, in_sessions, of_task
 from .names import NamedFile, derivative_files, natural_key, raw_files, roi_name, space_of
 from .runs import ChosenFiles, TaskFiles, choose_space, collect_events, collect_runs, known_space
@@ -22,8 +23,8 @@ from .structures import ParticipantEvents, ParticipantFiles, RoiFile, RunFiles
 _PARTICIPANT = re.compile(r"sub-([a-zA-Z0-9+]+)")
 
 
-def list_participants(bids_dir: Path, labels: Sequence[str]) -> tuple[str, ...]:
-    """Labels of the participants asked for, without ``sub-``; none asked for means all.
+def list_participants(bids_dir: Path, labels: Sequence[str], excluded: Sequence[str] = ()) -> tuple[str, ...]:
+    """Labels of the participants asked for, without ``sub-``; none asked for means all but those excluded.
 
     Raises
     ------
@@ -48,7 +49,19 @@ def list_participants(bids_dir: Path, labels: Sequence[str]) -> tuple[str, ...]:
             f"{bids_dir} has no participant {', '.join(unknown)}; there are: {', '.join(there)}",
             "Choose among them with --participant-label",
         )
-    return tuple(wanted or there)
+    strangers = [label for label in excluded if label not in there]
+    if strangers:
+        raise NothingMatchedError(
+            f"{bids_dir} has no participant {', '.join(strangers)} to leave out;"
+            f" there are: {', '.join(there)}",
+            "Choose among them with --exclude-participant-label",
+        )
+    kept = tuple(label for label in wanted or there if label not in excluded)
+    if not kept:
+        raise NothingMatchedError(
+            "--exclude-participant-label leaves no participant", "Leave out fewer participants"
+        )
+    return kept
 
 
 def index_participant(config: RunConfig, participant: str) -> ParticipantFiles:
@@ -129,8 +142,11 @@ def _task_files(config: RunConfig, participant: str) -> tuple[TaskFiles, tuple[N
     roots = _derivative_roots(config, label)
     raw = raw_files(bids_dir, label)
     sessions = choose_sessions(label, raw, config.session_labels)
-    raw = in_sessions(raw, sessions)
-    derived = in_sessions(chain.from_iterable(derivative_files(root, label) for root in roots), sessions)
+    wanted = read_filter(config.bids_filter_file)
+    raw = wanted.kept(in_sessions(raw, sessions))
+    derived = wanted.kept(
+        in_sessions(chain.from_iterable(derivative_files(root, label) for root in roots), sessions)
+    )
     task = choose_task(config, label, raw)
     files = TaskFiles(label, task, bids_dir, roots, of_task(raw, task), of_task(derived, task))
     return files, derived

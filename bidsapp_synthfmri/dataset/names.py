@@ -88,6 +88,11 @@ class NamedFile:
         return self.entities.get(entity, "")
 
 
+def known_entities() -> tuple[str, ...]:
+    """The entities that are read from names."""
+    return tuple(_KEYS)
+
+
 def entity_key(entity: str) -> str:
     """The key that stands for an entity in file names, such as ``ses`` for ``session``."""
     return _KEYS[entity]

@@ -29,6 +29,7 @@ IGNORED = ".bidsignore"
 
 RUN_CONFIGURATION = "config.toml"
 RUN_LOG = "run.log"
+RESOURCES = "resources.tsv"
 CRASH = "crash-{what}.txt"
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")

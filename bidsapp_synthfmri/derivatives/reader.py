@@ -80,6 +80,11 @@ def participants_written(output_dir: Path) -> tuple[str, ...]:
     return names.participants_with(output_dir, names.SUMMARY)
 
 
+def written_summary(output_dir: Path, participant: str, task: str | None = None) -> Json:
+    """The facts of a participant's finished run; parameters and errors as of ``load_participant``."""
+    return _summary(_source(output_dir, participant, task))
+
+
 def load_participant(output_dir: Path, participant: str, task: str | None = None) -> ParticipantResults:
     """What the participant level wrote; matrices are memory-mapped.
 

@@ -62,7 +62,8 @@ def _centred_blocks(features: FloatArray, images: IntArray, device: torch.device
         for first in range(0, len(images), _ROWS_A_STEP):
             some = slice(first, first + _ROWS_A_STEP)
             block[some] = features[images[some], units]
-        release_pages(features)
+            # The system maps some pages around each one that is read: of all rows they would be many.
+            release_pages(features)
         block -= block.mean(axis=0)
         yield torch.from_numpy(block).to(device)
 

@@ -83,6 +83,19 @@ def cached_features(
     return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
 
 
+def missing_bytes(backbone: Backbone, stimuli: StimulusSet, cache_dir: Path) -> int:
+    """What ``cached_features`` would add to the cache; what is there is not checked.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : a picture that is not there or cannot be read
+    """
+    pictures = _Pictures.of(stimuli)
+    units = zip(backbone.nodes, n_units(backbone), strict=True)
+    absent = [n for node, n in units if not (cache_dir / _entry_name(backbone, node, pictures)).exists()]
+    return 4 * len(pictures.contents) * sum(absent)
+
+
 @dataclass(frozen=True)
 class _Room:
     """Where entries are made, and what may be removed for them.

@@ -44,6 +44,14 @@ def logging_to(path: Path | None, verbosity: int) -> Iterator[None]:
             handler.close()
 
 
+_STEPS: list[str] = []
+
+
+def current_step() -> str:
+    """The innermost step of a ``Stopwatch`` that is going on, with its prefix; empty between steps."""
+    return _STEPS[-1] if _STEPS else ""
+
+
 class Stopwatch:
     """Seconds a step took, in order of the steps.
 
@@ -61,6 +69,10 @@ class Stopwatch:
         """Time a step; say it when it begins, and its time when it ends."""
         LOGGER.info("%s: %s", self._prefix, name)
         started = time.perf_counter()
-        yield
+        _STEPS.append(f"{self._prefix}: {name}")
+        try:
+            yield
+        finally:
+            _STEPS.pop()
         self.elapsed[name] = round(time.perf_counter() - started, 2)
         LOGGER.debug("%s: %s took %.2f s", self._prefix, name, self.elapsed[name])

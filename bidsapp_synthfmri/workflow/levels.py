@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 import click
@@ -16,7 +17,7 @@ from ..config import RunConfig
 from ..dataset.index import list_participants
 from ..derivatives.dataset import require_own
 from ..derivatives.logs import RunLog
-from ..derivatives.names import PAGE, SUMMARY, tasks_with
+from ..derivatives.names import PAGE, RESOURCES, SUMMARY, tasks_with
 from ..derivatives.writer import Writer
 from ..errors import (
     MemoryExceededError,
@@ -27,7 +28,9 @@ from ..errors import (
 from ..reports import failure_page
 from ..synthesis_config import ImageConfig
 from .console import LOGGER, logging_to
+from .finished import print_methods, remake_pages, still_to_do
 from .group import run_group
+from .monitor import monitored
 from .participant import run_participant
 from .plan import describe_plan
 from .runtime import pinned_threads
@@ -53,11 +56,23 @@ def run_level(config: RunConfig) -> int:
     if config.dry_run:
         click.echo(describe_plan(config))
         return 0
+    if config.boilerplate_only:
+        print_methods(config)
+        return 0
     require_own(config.output_dir, besides=[config.work_folder])
     log = open_log(config)
-    with logging_to(log.path, config.verbosity), pinned_threads(config.n_cpus) as threads:
+    resources = log.folder / RESOURCES if config.resource_monitor else None
+    _require_writable(config)
+    with (
+        logging_to(log.path, config.verbosity),
+        monitored(resources),
+        pinned_threads(config.n_cpus) as threads,
+    ):
         LOGGER.info("%s", config.command)
         LOGGER.debug("%d threads, record in %s", threads, log.folder)
+        if config.reports_only:
+            guarded(partial(remake_pages, config), log, config.output_dir, None)
+            return 0
         if config.level == "group":
             guarded(partial(run_group, config), log, config.output_dir, None)
             return 0
@@ -77,6 +92,18 @@ def open_log(config: RunConfig | ImageConfig) -> RunLog:
         raise unwritable(error, config.output_dir) from error
 
 
+def _require_writable(config: RunConfig) -> None:
+    """Refuse a work directory that cannot be written before anything is computed; the group needs none."""
+    if config.level == "group":
+        return
+    try:
+        config.work_folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=config.work_folder):
+            pass
+    except OSError as error:
+        raise unwritable(error, config.work_folder) from error
+
+
 def unwritable(error: OSError, output_dir: Path) -> OutputUnwritableError:
     """What an error of the file system says to the user."""
     where = error.filename or output_dir
@@ -88,10 +115,19 @@ def unwritable(error: OSError, output_dir: Path) -> OutputUnwritableError:
 
 def _run_participants(config: RunConfig, log: RunLog) -> int:
     participants = guarded(
-        partial(list_participants, config.bids_dir, config.participant_labels), log, config.output_dir, None
+        partial(
+            list_participants,
+            config.bids_dir,
+            config.participant_labels,
+            config.exclude_participant_labels,
+        ),
+        log,
+        config.output_dir,
+        None,
     )
     failed: dict[str, SynthfmriError] = {}
-    for participant in participants:
+    to_do = guarded(partial(still_to_do, config, participants), log, config.output_dir, None)
+    for participant in to_do:
         # Traced networks refer to themselves: without this the last participant's lives on beside the next's.
         gc.collect()
         try:
@@ -100,13 +136,19 @@ def _run_participants(config: RunConfig, log: RunLog) -> int:
             failed[participant] = error
             LOGGER.error("sub-%s failed: %s", participant, error)
             _write_failure(config, log, participant, error)
+            if config.stop_on_first_crash:
+                break
     if not failed:
         return 0
     if len(participants) == 1:
         raise next(iter(failed.values()))
     names = ", ".join(f"sub-{label}" for label in failed)
+    undone = to_do[to_do.index(next(iter(failed))) + 1 :] if config.stop_on_first_crash else ()
+    others = "the others were finished"
+    if undone:
+        others = f"{len(undone)} after it were not begun (--stop-on-first-crash)"
     raise ParticipantFailedError(
-        f"{len(failed)} of {len(participants)} participants failed: {names}; the others were finished",
+        f"{len(failed)} of {len(participants)} participants failed: {names}; {others}",
         f"See the crash files in {log.folder}, and run those participants again",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..config import RunConfig
 from ..encoding.fit import N_VOXELS_BATCH
 from ..encoding.selection import BANDED, ROI, STACKING, VOXEL
 from ..encoding.weights import MIN_VOXELS_FOR_BASIS
@@ -30,6 +31,28 @@ def available_bytes(meminfo: Path = _MEMINFO, limit: Path = _LIMIT, used: Path =
     if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
         left.append(int(text) - int(used.read_text()))
     return min(left) if left else None
+
+
+def memory_budget(config: RunConfig) -> int | None:
+    """What this run may still take: what the machine leaves, and ``--mem`` less what it holds already."""
+    available = available_bytes()
+    if config.memory is None:
+        return available
+    left = max(0, config.memory - held_bytes())
+    return left if available is None else min(left, available)
+
+
+def array_budget(config: RunConfig) -> int | None:
+    """Memory by which it is decided whether a large array stays in it; none with ``--low-mem``."""
+    return 0 if config.low_mem else memory_budget(config)
+
+
+def held_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    if not status.is_file():
+        return 0
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) * 1024
 
 
 def fit_bytes(

@@ -34,7 +34,8 @@ from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
-from .memory import available_bytes
+from .memory import array_budget
+from .progress import progress
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -81,7 +82,7 @@ def fit_model(
         selection=selection_of(config),
         rois=responses.voxels.roi_sets(),
         search=config.penalty_search,
-        allocate=partial(allocate, config.work_folder / _SCRATCH, available_bytes()),
+        allocate=partial(allocate, config.work_folder / _SCRATCH, array_budget(config)),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
     )
@@ -138,7 +139,12 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
         torch.get_num_threads(),
         BATCHES_AHEAD * _BATCH,
     )
-    values = np.concatenate(list(encoder.predict_batches(readable(squares), _BATCH)))
+    batches = []
+    with progress(images.name, len(images)) as told:
+        for batch in encoder.predict_batches(readable(squares), _BATCH):
+            batches.append(batch)
+            told(len(batch))
+    values = np.concatenate(batches)
     return Synthetic(values, table, encoder.voxels)
 
 

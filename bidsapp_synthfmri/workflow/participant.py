@@ -29,8 +29,9 @@ from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
-from .memory import available_bytes, fit_bytes, require_memory
+from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .preflight import cache_bytes, check_bids, needs_of, require_disk
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -38,7 +39,7 @@ from .sources import image_sources
 from .streaming import allocate
 from .summary import Computed, summary
 
-_FEATURE_CACHE = "features"
+FEATURE_CACHE = "features"
 _SCRATCH = "responses"
 
 
@@ -84,6 +85,13 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         )
     with watch.step("reading the dataset"):
         inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
+        needs = needs_of(
+            config,
+            inputs,
+            n_units(backbone),
+            cache_bytes(config, backbone, inputs, config.work_folder / FEATURE_CACHE),
+        )
+        require_disk(needs.disk)
     responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
     with watch.step("measuring reliability"):
@@ -134,7 +142,7 @@ def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device
             inputs.voxels,
             config.responses,
             device=device,
-            allocate=partial(allocate, scratch, available_bytes()),
+            allocate=partial(allocate, scratch, array_budget(config)),
         )
 
 
@@ -174,7 +182,7 @@ def _fit(
         features = cached_features(
             backbone,
             inputs.stimuli.sorted(),
-            config.work_folder / _FEATURE_CACHE,
+            config.work_folder / FEATURE_CACHE,
             max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
         )
     with watch.step(f"fitting the {kind}encoder"):
@@ -203,12 +211,13 @@ def _read(
 ) -> tuple[ParticipantInputs, HeldOut, int]:
     """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
     inputs = read_inputs(config, participant)
+    check_bids(config, participant, inputs)
     require_repeats(config, participant, inputs.trials)
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
     _report_inputs(participant, inputs, held_out)
-    available = available_bytes()
+    available = memory_budget(config)
     n_training = int((~held_out.is_test).sum())
     needed = fit_bytes(
         n_training, len(inputs.voxels), units, selection_of(config), available, config.uncertainty

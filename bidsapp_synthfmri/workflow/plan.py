@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import torch
+
 from ..config import RunConfig
 from ..dataset.index import list_participants
+from ..features.backbones import Backbone, load_backbone
+from ..features.extraction import n_units
 from .group import chosen_participants
 from .inputs import read_inputs
+from .memory import array_budget, fit_bytes
+from .model import selection_of
 from .notes import censoring_notes
+from .participant import FEATURE_CACHE
+from .preflight import cache_bytes, needs_of
+from .runtime import allowed_cpus
 from .selection import require_repeats
+
+_GB = 1e9
 
 
 def describe_plan(config: RunConfig) -> str:
-    """Participants, inputs and outputs, one line each; reads the index, computes nothing."""
+    """Participants, inputs and outputs, and what they take: reads what is small, computes nothing."""
     if config.level == "group":
         labels = chosen_participants(config)
         who = f"{len(labels)} participants ({', '.join(labels)})"
         return f"Would decode {who} into {config.output_dir / 'group'}"
-    lines = []
-    for participant in list_participants(config.bids_dir, config.participant_labels):
+    lines: list[str] = []
+    backbone = _backbone(config)
+    units = n_units(backbone)
+    seconds = 0.0
+    for participant in list_participants(
+        config.bids_dir, config.participant_labels, config.exclude_participant_labels
+    ):
         inputs = read_inputs(config, participant)
         require_repeats(config, participant, inputs.trials)
         extra = "".join(f", {len(images)} images of {images.name}" for images in inputs.extra)
@@ -29,5 +45,37 @@ def describe_plan(config: RunConfig) -> str:
             f"{len(inputs.voxels)} voxels in {len(inputs.voxels.roi_names)} ROIs{responses}"
         )
         lines += [f"sub-{participant}: {note}" for note in censoring_notes(inputs, config.fd_threshold)]
+        needs = needs_of(
+            config, inputs, units, cache_bytes(config, backbone, inputs, config.work_folder / FEATURE_CACHE)
+        )
+        memory = fit_bytes(
+            len(inputs.trials), len(inputs.voxels), units, selection_of(config), array_budget(config)
+        )
+        seconds += needs.seconds
+        lines.append(
+            f"sub-{participant}: about {memory / _GB:.1f} GB of memory, "
+            + ", ".join(f"{n_bytes / _GB:.1f} GB in {folder}" for folder, n_bytes in needs.disk.items())
+        )
+    cpus = config.n_cpus or allowed_cpus()
+    lines.append(f"About {_duration(seconds / cpus)} on {cpus} CPUs, roughly; a GPU is faster")
     lines.append(f"Would write {config.output_dir}, with caches in {config.work_folder}")
     return "\n".join(lines)
+
+
+def _backbone(config: RunConfig) -> Backbone:
+    """The network's shape; its weights do not matter, and may not be there yet."""
+    return load_backbone(
+        config.backbone,
+        "random",
+        config.layers,
+        config.random_seed,
+        torch.device("cpu"),
+        crop=config.crop,
+        image_size=config.image_size,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Minutes, or from two hours on hours."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{seconds / 3600:.1f} h"

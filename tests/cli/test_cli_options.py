@@ -10,31 +10,11 @@ from hypothesis import strategies as st
 from bidsapp_synthfmri import __version__
 from bidsapp_synthfmri.cli.lists import repeat_options
 from bidsapp_synthfmri.cli.main import main, run
-from bidsapp_synthfmri.cli.options import run_config
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.errors import UsageError
 
 LISTS = {"--participant-label", "--participant_label", "--roi", "--images"}
 POSITIONALS = ["/data", "/out", "participant"]
-
-
-@pytest.fixture
-def parsed(monkeypatch):
-    """The configuration that a command line makes, caught before anything runs."""
-    caught: list[RunConfig] = []
-
-    def keep(config: RunConfig) -> int:
-        caught.append(config)
-        return 0
-
-    monkeypatch.setattr("bidsapp_synthfmri.workflow.run_level", keep)
-
-    def parse(*arguments: str) -> RunConfig:
-        done = CliRunner().invoke(run, list(arguments))
-        assert done.exit_code == 0, done.output
-        return caught[-1]
-
-    return parse
 
 
 @pytest.mark.parametrize(
@@ -155,7 +135,7 @@ def test_version_and_help():
     for command in (run, main):
         assert __version__ in CliRunner().invoke(command, ["--version"]).output
         assert "--version" in CliRunner().invoke(command, ["--help"]).output
-    assert set(main.commands) == {"run", "demo", "simulate", "synthesize", "rank"}
+    assert set(main.commands) == {"run", "demo", "simulate", "synthesize", "rank", "completion"}
 
 
 def test_the_demo_does_not_replace_what_it_did_not_make(tmp_path):
@@ -166,19 +146,8 @@ def test_the_demo_does_not_replace_what_it_did_not_make(tmp_path):
         assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-def test_run_config_is_what_the_toml_gives_back():
-    config = run_config(
-        bids_dir=Path("/data"),
-        output_dir=Path("/out"),
-        participant_labels=("sub-01",),
-        session_labels=(),
-        task_label="task-images",
-        space=None,
-        derivatives=("fmriprep=/prep",),
-        images=(),
-        rois=("PPA LOC",),
-        layers=(),
-    )
+def test_run_config_is_what_the_toml_gives_back(parsed):
+    config = parsed(*POSITIONALS, "--task-label", "task-images", "-d", "fmriprep=/prep", "--roi", "PPA LOC")
     assert config.task_label == "images"
     assert RunConfig.from_toml(config.to_toml()) == config
 
