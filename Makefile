@@ -5,12 +5,12 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types imports pytest format clean
+.PHONY: demo test lint types imports docs descriptor pytest format clean
 
 demo: $(INSTALLED)
 	$(BIN)/synthfmri demo $(DEMO) --overwrite
 
-test: lint types imports pytest
+test: lint types imports docs pytest
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -22,6 +22,13 @@ types: $(INSTALLED)
 imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# What is committed because others read it from the repository, though the command line says it all.
+descriptor: $(INSTALLED)
+	$(BIN)/python tools/boutiques_descriptor.py > boutiques/synthfmri.json
+
 pytest: $(INSTALLED)
 	$(BIN)/pytest
 
@@ -32,8 +39,8 @@ format: $(INSTALLED)
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs,test]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
