@@ -226,6 +226,13 @@ def encoder_options(function: Decorated) -> Decorated:
                 "or that choice itself.",
             ),
             click.option(
+                "--unseen-categories/--no-unseen-categories",
+                default=True,
+                show_default=True,
+                help="Also fit without each of some folds of categories (--labels), for decoders of "
+                "categories that no encoder saw.",
+            ),
+            click.option(
                 "--uncertainty",
                 is_flag=True,
                 help="Store with the encoder how sure it is of any prediction; its file grows by far.",
@@ -247,7 +254,7 @@ def encoder_options(function: Decorated) -> Decorated:
 
 
 def decoding_options(function: Decorated) -> Decorated:
-    """What the group level decodes."""
+    """What is decoded."""
     return applied(
         function,
         [
@@ -257,12 +264,13 @@ def decoding_options(function: Decorated) -> Decorated:
                 multiple=True,
                 metavar="{NAME,FILE}...",
                 help="What to decode: a label set (source, superordinate, scene, setting, column:NAME ...), "
-                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV (group level).",
+                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV. The participant level "
+                "leaves its categories out of encoders.",
             ),
             click.option(
                 "--label-column",
                 metavar="COLUMN",
-                help="Column of the trial table that holds the label (group level).",
+                help="Column of the trial table that holds the label.",
             ),
             click.option(
                 "--experiments",
@@ -274,7 +282,7 @@ def decoding_options(function: Decorated) -> Decorated:
                 "--coco-annotations",
                 type=_FOLDER,
                 metavar="FILE",
-                help="COCO's instances_train2014.json, for the label sets coco_... (group level).",
+                help="COCO's instances_train2014.json, for the label sets coco_....",
             ),
         ],
     )

@@ -9,17 +9,19 @@ import pandas as pd
 
 from ..evaluation.statistics import fdr
 from ..structures import ALL_VOXELS
-from .experiment_list import SHUFFLED, SOURCE
-from .experiments import NO_CONTROL
+from .experiment_list import IMAGE_FEATURES, NO_CONTROL, SEEN, SHUFFLED, SOURCE, UNSEEN, UNTRAINED
 from .scores import GROUP
-from .training_sets import REAL
+from .training_sets import MIXED, REAL
 
 SIGNIFICANT = 0.05
 # An effect whose interval stays below this, as a share of trials, is too small to support a claim.
 LEAST_EFFECT = 0.05
 SUPPORTED, NOT_SUPPORTED, CANNOT_SAY = "supported", "not supported", "cannot say"
+READS_UNSEEN = "reads_unseen"
 READS, BEATS, BEATS_AT_EQUAL_SIZE = "reads", "beats_real", "beats_real_at_equal_size"
-NEEDS_ENCODER, SOURCE_SHOWS, TRANSFERS = "needs_encoder", "source_shows", "transfers"
+NEEDS_ENCODER, NEEDS_TRAINING, SOURCE_SHOWS = "needs_encoder", "needs_training", "source_shows"
+TRANSFERS = "transfers"
+_LESS = {SHUFFLED: NEEDS_ENCODER, UNTRAINED: NEEDS_TRAINING}
 DECISION_COLUMNS = (
     "claim", "experiment", "source", "training", "roi", "participant", "evidence", "effect", "ci_low",
     "ci_high", "people_low", "people_high", "d", "p", "p_fdr", "n_participants", "n_test_stimuli", "verdict",
@@ -49,6 +51,8 @@ def decide(
     ``source_shows`` is a control, not a claim of the study: where it is supported, pictures' sources differ
     in what decoders read, and categories that differ by source are no evidence unless within one.
     """
+    # The ceiling is of no region and no claim.
+    table = table[table["control"] != IMAGE_FEATURES]
     keys = table[["experiment", "source"]].drop_duplicates().itertuples(index=False, name=None)
     rows = []
     for experiment, source in keys:
@@ -91,17 +95,20 @@ def decision_row(row: pd.Series, claim: str, described: Mapping[str, str]) -> di
 
 
 def _counts(row: pd.Series) -> bool:
-    """Whether an accuracy bears on a claim by itself; the shuffled control does in a difference."""
+    """Whether an accuracy bears on a claim by itself; those of other controls do in a difference."""
     return bool(row["control"] == NO_CONTROL or (row["control"] == SOURCE and row["training"] == REAL))
 
 
 def _above_chance(row: pd.Series) -> dict[str, object]:
-    return decision_row(row, SOURCE_SHOWS if row["control"] == SOURCE else READS, {})
+    claim = SOURCE_SHOWS if row["control"] == SOURCE else READS
+    if row.get("categories", SEEN) == UNSEEN and row["training"] not in (REAL, MIXED):
+        claim = READS_UNSEEN
+    return decision_row(row, claim, {})
 
 
 def _difference(row: pd.Series) -> dict[str, object]:
     contrast = str(row["contrast"])
-    claim = NEEDS_ENCODER if row["control"] == SHUFFLED else BEATS
+    claim = _LESS.get(str(row["control"]), BEATS)
     if contrast.endswith("at equal size"):
         claim = BEATS_AT_EQUAL_SIZE
     return _decision(row, claim, "difference of balanced accuracies", "difference", 0.0)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..structures import IntArray, RoiSet
 from .cells import make_cell
-from .experiments import NO_CONTROL, Decoded
+from .experiment_list import NO_CONTROL
+from .experiments import Decoded
 from .linear import LinearDecoders
 from .ridge import Ridge
 from .strata import numbered

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..encoding.components import PictureComponents
 from ..structures import FloatArray, Json, Responses, Space, Synthetic
 
 
@@ -45,6 +46,9 @@ class ParticipantResults:
     dropped_trials : trials without a response, with ``session``, ``run``, ``onset``, ``stimulus`` and
         ``reason``; None where every trial has one
     leakage : the audit of the split; None where it was not made
+    unseen : responses by encoders that saw no trial of the pictures' categories; None where there are none
+    untrained : as ``synthetic``, of the untrained network; None where it was not asked for
+    pictures : the stimuli's features in short; None where an older version wrote
     """
 
     participant: str
@@ -62,6 +66,9 @@ class ParticipantResults:
     card: Json
     dropped_trials: pd.DataFrame | None = None
     leakage: LeakageResults | None = None
+    unseen: Synthetic | None = None
+    untrained: Synthetic | None = None
+    pictures: PictureComponents | None = None
 
 
 @dataclass(frozen=True)

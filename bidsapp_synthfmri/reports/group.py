@@ -6,6 +6,7 @@ from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
 from .contrast_words import WHY_THEY_DISAGREE
 from .decision_tables import decision_table, experiment_tables
+from .decoding_controls import ceiling_of, control_sentences
 from .decoding_figures import accuracy_figure, learning_figure
 from .decoding_scores import contrasts_of, decoding_scores
 from .decoding_tables import contrast_tables, decoding_tables
@@ -24,6 +25,7 @@ from .transfer_figure import transfer_figure
 from .transfer_tables import transfer_tables
 from .transfer_words import METHOD as TRANSFER_METHOD
 from .transfer_words import transfer_sentences, transfer_verdict
+from .unseen_words import unseen_verdict
 
 
 def group_page(results: GroupResults) -> Page:
@@ -38,7 +40,9 @@ def group_page(results: GroupResults) -> Page:
     contrasts = contrasts_of(results.contrasts)
     participants = tuple(str(label) for label in summary.get("participants", [])) or scores.participants
     classes = [str(name) for name in summary.get("classes", [])]
-    accuracy, learning = accuracy_figure(scores), learning_figure(scores)
+    main = str(summary.get("main_experiment"))
+    accuracy = accuracy_figure(scores, ceiling_of(results.experiments, main))
+    learning = learning_figure(scores)
     confused = confusion_figure(results.confusion)
     identified = identification_view(results.identification)
     identification = identification_figure(identified)
@@ -51,9 +55,12 @@ def group_page(results: GroupResults) -> Page:
         facts=_headline(participants, classes, summary.get("skipped", [])),
         notes=notes_of(summary),
         skipped=[str(sentence) for sentence in summary.get("skipped", [])],
-        verdicts=group_verdicts(scores, contrasts, participants),
+        verdicts=group_verdicts(
+            scores, contrasts, participants, unseen_verdict(results.experiments, summary)
+        ),
         sentences=decoding_sentences(scores),
         accuracy_figure=accuracy,
+        control_sentences=control_sentences(results.experiments, main),
         learning_figure=learning,
         confusion_figure=confused,
         identification_figure=identification,

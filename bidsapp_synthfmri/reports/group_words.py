@@ -16,14 +16,18 @@ _HINT = " Give labelled images with --images NAME=DIR at the participant level t
 
 
 def group_verdicts(
-    scores: DecodingScores, contrasts: Sequence[Contrast], participants: Sequence[str]
+    scores: DecodingScores,
+    contrasts: Sequence[Contrast],
+    participants: Sequence[str],
+    unseen: Verdict | None = None,
 ) -> tuple[Verdict, ...]:
-    """Decoding from synthetic training, against real, with more images, and whom it speaks for."""
+    """Decoding from synthetic training, of unseen categories, against real, and whom it speaks for."""
     main = [contrast for contrast in contrasts if contrast.participant == scores.main]
     same = [contrast for contrast in main if contrast.training == SYNTHETIC_SAME and not contrast.equal_size]
     other = [contrast for contrast in main if contrast.training != SYNTHETIC_SAME and not contrast.equal_size]
     verdicts = (
         _synthetic_decodes(scores),
+        *(() if unseen is None else (unseen,)),
         against_real(
             "Are synthetic responses to the same images as good for training as real ones?", scores, same
         ),

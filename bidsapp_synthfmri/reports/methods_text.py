@@ -80,11 +80,12 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
         " of fold, by encoders that had not been fitted on those images) or on synthetic responses to"
         " further images, and always tested on the same real single-trial responses to images that neither"
         f" encoder nor decoder had seen.{_other_experiments(summary)} {summary.get('label_source', '')}"
-    ).strip()
+    ).strip() + _unseen_decoding(summary)
     statistics = (
         "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
         f" Intervals are 95% percentile intervals of a bootstrap over test images within category{draws};"
-        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images."
+        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images, within"
+        " their source and session where these are known and leave labels to permute."
         " Differences between synthetic and real training were tested, two-sided, by swapping the predictions"
         " of the two decoders at random for each test image. P-values were corrected over regions and"
         " training sets for the false discovery rate (Benjamini and Hochberg 1995)."
@@ -103,6 +104,19 @@ def _main(summary: Json) -> Json:
     """The experiment that the page speaks of."""
     listed_ones = summary.get("experiments", [])
     return dict(listed_ones[0]) if listed_ones else {"classifier": "ridge"}
+
+
+def _unseen_decoding(summary: Json) -> str:
+    """How unseen categories were decoded; nothing where they were not."""
+    facts = summary.get("unseen_categories") or {}
+    if not any(one and "n_folds" in one for one in facts.values()):
+        return ""
+    return (
+        " For unseen categories, encoders were fitted anew without any trial of a fold of categories, with"
+        " the penalties and layers that all training trials had chosen; decoders were trained on their"
+        " predictions for images of these categories and tested on real responses, a trial being told apart"
+        " among the categories of its fold. Labels were permuted within folds."
+    )
 
 
 def _other_experiments(summary: Json) -> str:
@@ -226,6 +240,7 @@ def _encoder(summary: Json) -> str:
             f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"
             f" {counted(summary.get('n_test_stimuli'), 'image')} for the test.",
             _control(summary),
+            _unseen_encoders(summary),
         )
         if part
     )
@@ -243,6 +258,19 @@ def _control(summary: Json) -> str:
         f" random, untrained weights{without}. Correlations of both networks’ predictions with single"
         " responses to test images were averaged over each region’s voxels; their difference was tested with"
         " a paired bootstrap over test images, corrected over regions for the false discovery rate."
+    )
+
+
+def _unseen_encoders(summary: Json) -> str:
+    """Which categories encoders were fitted without; nothing where none was left out."""
+    unseen = summary.get("unseen_categories") or {}
+    if "n_folds" not in unseen:
+        return ""
+    return (
+        f"For decoding of unseen categories, {counted(unseen['n_folds'], 'further encoder')} with the same"
+        " penalties and layers went without all training trials of a fold of categories each"
+        f" ({counted(unseen['n_categories'], 'category', 'categories')} of the label set"
+        f" ‘{unseen['label_set']}’ in all)."
     )
 
 

@@ -50,6 +50,7 @@ def run_group(config: RunConfig) -> None:
     unusable: dict[str, InputMissingError | InputMalformedError] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
+    unseen: dict[str, Json | None] = {}
     identified: list[ParticipantIdentification] = []
     transferred: list[TransferParticipant] = []
     for participant in participants:
@@ -62,6 +63,7 @@ def run_group(config: RunConfig) -> None:
             continue
         with watch.step(f"decoding sub-{participant}"):
             hashes[participant] = str(results.summary.get("configuration_hash"))
+            unseen[participant] = results.summary.get("unseen_categories")
             decoded.append(decode_participant(results, config, experiments))
             notes.update(dict.fromkeys(_notes_on(results)))
             transferred.append(transfer_participant(results, config, experiments[0]))
@@ -91,6 +93,8 @@ def run_group(config: RunConfig) -> None:
         summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
         summary["experiments"] = [asdict(experiment) for experiment in experiments]
         summary["main_experiment"] = experiments[0].name
+        if any(experiment.unseen_categories for experiment in experiments):
+            summary["unseen_categories"] = unseen
         write_group(
             config.output_dir,
             scores.table,

@@ -53,6 +53,7 @@ def test_the_tree_is_the_documented_one(demo):
         "sub-01_task-images_desc-leakage_stimuli.tsv",
         "sub-01_task-images_desc-leakage_scores.tsv",
         "sub-01_task-images_desc-encoder_model.safetensors",
+        "sub-01_task-images_desc-pictures_components.safetensors",
     ):
         assert name in func
         stem = name.split(".")[0]
