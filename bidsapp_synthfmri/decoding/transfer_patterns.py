@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from ..evaluation.moments import Side, StimulusWeights
 from ..evaluation.statistics import bootstrap_p, bootstrap_weights, percentile_interval, permutation_p
 from ..structures import BoolArray, FloatArray, IntArray, RoiSet
+from .experiments import TIE
 from .identification_null import exchanged
 
 COLUMNS = (
     "roi", "n_voxels", "value", "ci_low", "ci_high", "chance", "p", "own", "difference", "difference_low",
     "difference_high", "difference_p",
 )  # fmt: skip
-_TIE = 1e-12
 # Voxels that are correlated at a time, under every draw.
 _BLOCK = 512
 
@@ -115,7 +115,7 @@ def _summary(means: Float64Array, null: Float64Array) -> tuple[float, ...]:
         float(mapped[0]),
         *percentile_interval(mapped[1:]),
         float(null.mean()),
-        permutation_p(float(mapped[0]) - _TIE, null),
+        permutation_p(float(mapped[0]) - TIE, null),
         float(predicted[0]),
         float(change[0]),
         *percentile_interval(change[1:]),

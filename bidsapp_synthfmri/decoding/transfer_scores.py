@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..evaluation.statistics import fdr, percentile_interval, permutation_p
 from .decisions import TRANSFERS, decision_row
-from .experiments import Decoded
+from .experiments import TIE, Decoded
 from .resampling import balanced_accuracy, permuted_accuracy, share_stimuli, stimulus_shares
 from .scores import GROUP, NOTHING, Scores, pool, score
 from .training_sets import REAL
@@ -23,7 +23,6 @@ TRANSFER_COLUMNS = (
     "people_low", "people_high", "d", "chance", "permuted_within", "p", "p_fdr", "own", "difference",
     "difference_low", "difference_high", "difference_p",
 )  # fmt: skip
-_TIE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -94,12 +93,12 @@ def decoding_rows(
                 "ci_low": low,
                 "ci_high": high,
                 "chance": float(null[:, cell].mean()),
-                "p": permutation_p(value - _TIE, null[:, cell]),
+                "p": permutation_p(value - TIE, null[:, cell]),
                 "own": beside,
                 "difference": value - beside,
                 "difference_low": below,
                 "difference_high": above,
-                "difference_p": permutation_p(abs(value - beside) - _TIE, swapped[:, cell]),
+                "difference_p": permutation_p(abs(value - beside) - TIE, swapped[:, cell]),
             }
         )
     return _described(mapped, READ_BY_TARGET, pd.DataFrame(rows)).assign(
