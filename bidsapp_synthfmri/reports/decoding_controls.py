@@ -39,8 +39,9 @@ def _ceiling(one: Accuracy) -> str:
     return (
         "The pictures’ features themselves, without any response, give"
         f" {percent_with_interval(one.value, one.low, one.high)} on the same test images after training on"
-        f" {counted(one.n_training, 'image')}. Responses predicted from these features can hardly teach more"
-        " than they hold."
+        f" {counted(one.n_training, 'image')}: what the network alone tells. It is no strict bound:"
+        " real test responses may hold what these features lack, and an encoder fitted to responses knows"
+        " which of them matter."
     )
 
 
