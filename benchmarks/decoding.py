@@ -1,16 +1,20 @@
-"""Time and memory to fit a study's decoders, beside scikit-learn doing the same cells one by one.
+"""Time and memory of the group level's default experiments, beside scikit-learn fitting the same decoders.
 
-    python benchmarks/decoding.py [--quick] [--device D] [--every K] [--classifiers NAME ...] [--all]
+    python benchmarks/decoding.py [--quick] [--every K]
 
-The cells: four participants with the regions of BOLD5000's, decoding one of five categories within a source
-of 1,870 training images; real and synthetic training sets of growing size; ridge, LDA and logistic
-regression, each with its hyperparameter chosen inside the training set; and full real sets under permuted
-labels. Ours and the peer are timed on every Kth cell (the list is the same for every run); ``--all`` adds how
-long ours takes for all of them. scikit-learn chooses by its own efficient leave-one-out for ridge
-(RidgeClassifierCV), by five folds for LDA (GridSearchCV over the same intensities) and logistic
-regression (LogisticRegressionCV over the same penalties); ours leaves single stimuli out for ridge and LDA.
-Both get float32 responses and predict the test trials. ``agreement`` compares predictions on real
-training sets, scikit-learn refitted at the hyperparameters that ours chose.
+Four simulated participants with the voxels of BOLD5000's regions, its numbers of images, sources and test
+images, five categories, and 5,000 images more. Ours is what the group level runs on each
+(``workflow.decode_participant`` on the default list: sizes, sources, controls, means, LDA, mixed sets) and
+the statistics over them (``score_experiments``); ``config`` has the seconds of both. Reading and writing
+files is no part of it, nor is the simulation.
+
+The peer fits the same cells, one by one, and predicts the same test trials: every Kth cell, its seconds
+times the number of cells over those timed, each classifier scaled by itself. ``peer_timed`` says how many
+those are. It gets no statistics to do. scikit-learn chooses ridge's penalty by its own efficient leave-one-
+out (RidgeClassifierCV), LDA's shrinkage (GridSearchCV) and the penalty of logistic regression
+(LogisticRegressionCV) by five folds over the same values; ours leaves single stimuli out for ridge and LDA.
+``agreement`` is the share of test trials of the timed cells that get the same class from scikit-learn
+refitted, in float64, at the hyperparameter that ours chose.
 """
 
 from __future__ import annotations
@@ -18,20 +22,28 @@ from __future__ import annotations
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from measure import argument_parser, measure, print_line, rounded, threads
+from measure import Measurement, argument_parser, own_peak_mb, print_line, rounded, threads
 
-from bidsapp_synthfmri.decoding.cells import Cell, make_cell
-from bidsapp_synthfmri.decoding.classifiers import CLASSIFIERS
+from bidsapp_synthfmri.config import RunConfig
+from bidsapp_synthfmri.decoding import DEFAULT_EXPERIMENTS
+from bidsapp_synthfmri.decoding.cells import Cell
+from bidsapp_synthfmri.decoding.classifiers import CLASSIFIERS, Classifier
 from bidsapp_synthfmri.decoding.lda import SHRINKAGES
+from bidsapp_synthfmri.decoding.linear import LinearDecoders
 from bidsapp_synthfmri.decoding.logistic import LOGISTIC_ALPHAS
 from bidsapp_synthfmri.decoding.ridge import ALPHAS
+from bidsapp_synthfmri.derivatives.results import ParticipantResults
+from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
+from bidsapp_synthfmri.workflow.decoding import ParticipantDecoded, decode_participant, score_experiments
 
 # Voxels of EarlyVis, LOC, OPA, PPA and RSC: CSI1's are published; the others' add up to their totals.
 REGIONS = {
@@ -40,162 +52,233 @@ REGIONS = {
     "CSI3": (912, 630, 530, 610, 422),
     "CSI4": (819, 566, 476, 547, 379),
 }
+ROI_NAMES = ("EarlyVis", "LOC", "OPA", "PPA", "RSC")
+N_TRAINING = {"CSI1": 4803, "CSI2": 4803, "CSI3": 4803, "CSI4": 2862}
 CATEGORY_SHARES = (0.35, 0.3, 0.15, 0.1, 0.1)
-STEPS = (0.25, 0.5, 1.0, 2.0)
-N_PERMUTATIONS = 20
+# COCO, ImageNet and scenes, as BOLD5000 has them.
+SOURCES = ("COCO_train2014_{:012d}.jpg", "n02084071_{}.JPEG", "beach{}.jpg")
+SOURCE_SHARES = np.array([2000, 1916, 1000]) / 4916
+N_LATENT = 40
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the study is."""
+    """How large the study is: images more, test images and their repeats, and what it is divided by."""
 
-    n_real: int = 1870
     n_more: int = 5000
-    n_test: int = 45
+    n_test: int = 113
     repeats: int = 4
-    n_permutations: int = N_PERMUTATIONS
-    voxels: int = 1  # a voxel of the quick case stands for so many
+    images: int = 1
+    voxels: int = 1
 
 
-QUICK = Sizes(120, 300, 20, 2, 2, 20)
+QUICK = Sizes(n_more=250, n_test=30, repeats=2, images=24, voxels=20)
 
 
-@dataclass(frozen=True)
-class Work:
-    """One cell: what to fit, and the test trials to predict.
-
-    Attributes
-    ----------
-    responses : (n, v) float32
-    labels : (n_labellings, n)
-    noise_sd : (v,), or None for real trials
-    test : (n_test_trials, v)
-    classifier : name
-    """
-
-    responses: np.ndarray
-    labels: np.ndarray
-    noise_sd: np.ndarray | None
-    test: np.ndarray
-    classifier: str
-
-    def cell(self, device: str) -> Cell:
-        """As ours takes it."""
-        return make_cell(self.responses, self.labels, noise_sd=self.noise_sd, device=device)
-
-
-@dataclass(frozen=True)
-class Participant:
-    """Real and synthetic responses to labelled images."""
-
-    sets: dict[str, tuple[np.ndarray, np.ndarray]]
-    noise_sd: np.ndarray
-    test: np.ndarray
-    regions: tuple[slice, ...]
-
-
-def simulate(regions: tuple[int, ...], sizes: Sizes, rng: np.random.Generator) -> Participant:
+def simulate(name: str, sizes: Sizes) -> ParticipantResults:
     """Category structure in 40 latent features, voxels of reliability up to .2, a shrunk encoder."""
-    regions = tuple(max(4, n // sizes.voxels) for n in regions)
-    n_voxels, n_latent, n_classes = sum(regions), 40, len(CATEGORY_SHARES)
-    centres = 0.3 * rng.standard_normal((n_classes, n_latent))
-    tuning = rng.standard_normal((n_latent, n_voxels)) / np.sqrt(n_latent)
+    rng = np.random.default_rng(sorted(REGIONS).index(name))
+    regions = [max(4, n // sizes.voxels) for n in REGIONS[name]]
+    n_voxels, n_train = sum(regions), N_TRAINING[name] // sizes.images
+    centres = 0.3 * rng.standard_normal((len(CATEGORY_SHARES), N_LATENT))
+    tuning = rng.standard_normal((N_LATENT, n_voxels)) / np.sqrt(N_LATENT)
     reliability = rng.uniform(0.01, 0.2, n_voxels)
-    error = 0.5 * rng.standard_normal(tuning.shape) / np.sqrt(n_latent)
-
-    def latent(n: int) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.r_[np.arange(n_classes), rng.choice(n_classes, n - n_classes, p=CATEGORY_SHARES)]
-        return centres[labels] + rng.standard_normal((n, n_latent)), labels
+    wrong = tuning + 0.5 * rng.standard_normal(tuning.shape) / np.sqrt(N_LATENT)
 
     def real(z: np.ndarray) -> np.ndarray:
         noise = rng.standard_normal((len(z), n_voxels)) * np.sqrt(1 - reliability)
-        return (z @ tuning * np.sqrt(reliability) + noise).astype(np.float32)
+        return np.asarray(z @ tuning * np.sqrt(reliability) + noise, dtype=np.float32)
 
-    def synthetic(z: np.ndarray) -> np.ndarray:
-        return (z @ (tuning + error) * reliability**1.5).astype(np.float32)
-
-    z, labels = latent(sizes.n_real)
-    more, more_labels = latent(sizes.n_more)
-    test, _ = latent(sizes.n_test)
-    sets = {
-        "real": (real(z), labels),
-        "synthetic_same": (synthetic(z), labels),
-        "synthetic_more": (synthetic(more), more_labels),
-    }
-    ends = np.cumsum(regions)
-    parts = tuple(slice(int(end - size), int(end)) for end, size in zip(ends, regions, strict=True))
-    noise_sd = np.sqrt(1 - reliability).astype(np.float32)
-    return Participant(
-        sets, noise_sd, real(np.repeat(test, sizes.repeats, axis=0)), (*parts, slice(0, n_voxels))
+    n_own = n_train + sizes.n_test
+    kinds = rng.choice(len(CATEGORY_SHARES), n_own + sizes.n_more, p=CATEGORY_SHARES)
+    kinds[n_train:n_own] = np.arange(sizes.n_test) % len(CATEGORY_SHARES)
+    latent = centres[kinds] + rng.standard_normal((len(kinds), N_LATENT))
+    predicted = np.asarray(latent @ wrong * reliability**1.5, dtype=np.float32)
+    source = rng.choice(len(SOURCES), len(kinds), p=SOURCE_SHARES)
+    stimuli = np.array([SOURCES[number].format(image + 1) for image, number in enumerate(source)])
+    labels = np.array([f"kind{kind}" for kind in kinds])
+    is_test = np.arange(n_own) >= n_train
+    shown = np.concatenate([np.flatnonzero(~is_test), np.flatnonzero(is_test).repeat(sizes.repeats)])
+    space = VoxelSpace(
+        np.stack([np.arange(n_voxels)] * 3, axis=1),
+        np.eye(4),
+        (n_voxels,) * 3,
+        ROI_NAMES,
+        np.repeat(np.arange(len(regions)), regions) == np.arange(len(regions))[:, None],
+        "T1w",
+    )
+    trials = pd.DataFrame({"stimulus": stimuli[shown], "kind": labels[shown]})
+    trials = trials.assign(session=rng.integers(15, size=len(shown)).astype(str), run="1")
+    trials = trials.assign(onset=0.0, duration=1.0)
+    own = {"stimulus": stimuli[:n_own], "split": np.where(is_test, "test", "train")}
+    predictions = np.where(is_test, "encoder", "out-of-fold")
+    more = {"stimulus": stimuli[n_own:], "split": "more", "label": labels[n_own:], "prediction": "encoder"}
+    nothing = pd.DataFrame()
+    return ParticipantResults(
+        participant=name,
+        task="5000scenes",
+        space="T1w",
+        voxels=space,
+        responses=Responses(real(latent[shown]), Trials(trials), space, "lss", "z"),
+        splits=np.where(is_test[shown], "test", "train"),
+        synthetic=Synthetic(predicted[:n_own], pd.DataFrame(own).assign(prediction=predictions), space),
+        extra=(Synthetic(predicted[n_own:], pd.DataFrame(more), space),),
+        encoding=nothing,
+        accounting=nothing,
+        reliability=nothing,
+        summary={},
+        card={},
     )
 
 
-def works(participant: Participant, sizes: Sizes, rng: np.random.Generator) -> Iterator[Work]:
-    """All cells of one participant, region by region."""
-    names = tuple(CLASSIFIERS)
-    for region in participant.regions:
-        test = np.ascontiguousarray(participant.test[:, region])
-        for name, (values, labels) in participant.sets.items():
-            noise_sd = None if name == "real" else participant.noise_sd[region]
-            for step in (step for step in STEPS if step * sizes.n_real <= 0.75 * len(values)):
-                n = int(step * sizes.n_real)
-                for classifier in names:
-                    yield Work(values[:n, region], labels[None, :n], noise_sd, test, classifier)
-            for classifier in names:
-                yield Work(values[:, region], labels[None], noise_sd, test, classifier)
-        values, labels = participant.sets["real"]
-        permuted = np.stack([rng.permutation(labels) for _ in range(sizes.n_permutations)])
-        for classifier in ("ridge", "lda"):
-            yield Work(values[:, region], permuted, None, test, classifier)
+CONFIG = RunConfig(Path("bids"), Path("out"), level="group", label_column="kind")
 
 
-def study(sizes: Sizes, every: int, classifiers: tuple[str, ...]) -> Iterator[Work]:
-    """Every Kth cell of the study; participants are simulated on the way."""
-    number = 0
-    for name, regions in REGIONS.items():
-        rng = np.random.default_rng(sorted(REGIONS).index(name))
-        for work in works(simulate(regions, sizes, rng), sizes, rng):
-            number += 1
-            if number % every == 0 and work.classifier in classifiers:
-                yield work
+@dataclass
+class Ours:
+    """Seconds of decoding and of statistics, and cells by classifier."""
+
+    decoding_s: float = 0.0
+    statistics_s: float = 0.0
+    cells: dict[str, int] = field(default_factory=dict)
+    decisions: int = 0
 
 
-Fitted = tuple[np.ndarray, np.ndarray]
+def ours(sizes: Sizes) -> Ours:
+    """The default list on every participant, then the statistics."""
+    found, decoded = Ours(), list[ParticipantDecoded]()
+    for name in REGIONS:
+        results = simulate(name, sizes)
+        start = perf_counter()
+        decoded.append(decode_participant(results, CONFIG, DEFAULT_EXPERIMENTS))
+        found.decoding_s += perf_counter() - start
+    start = perf_counter()
+    scores = score_experiments(decoded, CONFIG)
+    found.statistics_s, found.decisions = perf_counter() - start, len(scores.decisions)
+    return found
 
 
-def ours(cells: list[Work], device: str) -> list[Fitted]:
-    """Predictions (n_labellings, n_test_trials) and penalties of each cell."""
-    results = []
-    for work in cells:
-        found = CLASSIFIERS[work.classifier]().fit(work.cell(device))
-        predicted = found.predict(torch.from_numpy(work.test).to(device))
-        results.append((predicted.cpu().numpy(), found.penalty.cpu().numpy()))
-    return results
+@dataclass
+class Peer:
+    """What is counted and timed on the way through the cells.
+
+    Attributes
+    ----------
+    every : which cells are timed
+    n : fits by classifier, one for each labelling
+    timed : of them timed
+    seconds : scikit-learn's, of those timed
+    same : (n_trials,) of each timed cell, whether the refitted peer says the same
+    """
+
+    every: int
+    n: dict[str, int] = field(default_factory=dict)
+    timed: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    same: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def total_s(self) -> float:
+        """Seconds for all cells, each classifier's scaled by its own."""
+        return sum(self.seconds[name] * self.n[name] / self.timed[name] for name in self.seconds)
 
 
-def peer(cells: list[Work]) -> list[np.ndarray]:
-    """scikit-learn's predictions, labelling by labelling."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of convergence, which it is not asked to reach more closely
-        return [np.stack([_peer_fit(work, labels) for labels in work.labels]) for work in cells]
+@dataclass(frozen=True)
+class Watched:
+    """A classifier of ours beside scikit-learn's: every Kth cell is fitted by both, the others by none."""
+
+    name: str
+    ours: Classifier
+    peer: Peer
+
+    def fit(self, cell: Cell) -> Any:
+        """Decoders that time the peer when they are asked to predict; of no worth where nothing is timed."""
+        n = self.peer.n.get(self.name, 0)
+        self.peer.n[self.name] = n + cell.n_labellings
+        # The first cell of a classifier is one of those timed, so that there always is one.
+        if n // self.peer.every == (n + cell.n_labellings - 1) // self.peer.every and n % self.peer.every:
+            return _nothing(cell)
+        return _Timed(self, cell, self.ours.fit(cell))
 
 
-def _scaled(work: Work) -> Fitted:
-    centre = work.responses.mean(axis=0)
-    scale = work.responses.std(axis=0) if work.noise_sd is None else work.noise_sd
-    return (work.responses - centre) / scale, (work.test - centre) / scale
+@dataclass(frozen=True)
+class _Timed:
+    """Decoders of ours; predictions are made by both."""
+
+    watched: Watched
+    cell: Cell
+    found: LinearDecoders
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.found, name)
+
+    def predict(self, responses: torch.Tensor) -> torch.Tensor:
+        peer, name = self.watched.peer, self.watched.name
+        train, test = _scaled(self.cell, responses)
+        labels = self.cell.labels[0].numpy()
+        start = perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of convergence, which it is not asked to reach more closely
+            fit_peer(name, train, labels).predict(test)
+        peer.seconds[name] = peer.seconds.get(name, 0.0) + perf_counter() - start
+        peer.timed[name] = peer.timed.get(name, 0) + 1
+        predicted = self.found.predict(responses)
+        oracle = refitted(name, train, test, labels, float(self.found.penalty[0]))
+        if self.cell.noise_sd is None:
+            peer.same.setdefault(name, []).append(predicted[0].numpy() == oracle)
+        return predicted
 
 
-def _peer_fit(work: Work, labels: np.ndarray) -> np.ndarray:
+def _nothing(cell: Cell) -> LinearDecoders:
+    n_voxels = cell.responses.shape[1]
+    return LinearDecoders(
+        torch.zeros(cell.n_labellings, n_voxels, cell.n_classes),
+        torch.zeros(cell.n_labellings, cell.n_classes),
+        torch.ones(cell.n_labellings, dtype=torch.float64),
+        (),
+        torch.zeros(cell.n_labellings, 0, dtype=torch.float64),
+    )
+
+
+@contextmanager
+def watching(peer: Peer) -> Iterator[None]:
+    """All classifiers leave their fits to the peer."""
+    before = dict(CLASSIFIERS)
+    CLASSIFIERS.update({name: _watched(name, make(), peer) for name, make in before.items()})
+    try:
+        yield
+    finally:
+        CLASSIFIERS.update(before)
+
+
+def _watched(name: str, classifier: Classifier, peer: Peer) -> Any:
+    return lambda: Watched(name, classifier, peer)
+
+
+def run_peer(sizes: Sizes, every: int) -> Peer:
+    """scikit-learn on the cells that the default list has."""
+    peer = Peer(every)
+    with watching(peer):
+        for name in REGIONS:
+            decode_participant(simulate(name, sizes), CONFIG, DEFAULT_EXPERIMENTS)
+    return peer
+
+
+def _scaled(cell: Cell, test: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    centre, scale = cell.responses.mean(dim=0), cell.scale
+    return ((cell.responses - centre) / scale).numpy(), ((test.to(centre) - centre) / scale).numpy()
+
+
+def fit_peer(classifier: str, train: np.ndarray, labels: np.ndarray) -> Any:
+    """scikit-learn's classifier with its hyperparameter chosen."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegressionCV, RidgeClassifierCV
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-    train, test = _scaled(work)
     n, folds = len(train), StratifiedKFold(5)
-    if work.classifier == "ridge":
+    if classifier == "ridge":
         model = RidgeClassifierCV(np.array(ALPHAS) * n, class_weight="balanced")
-    elif work.classifier == "lda":
+    elif classifier == "lda":
         grid = {"shrinkage": list(SHRINKAGES)}
         one = LinearDiscriminantAnalysis(solver="lsqr")
         model = GridSearchCV(one, grid, cv=folds, scoring="neg_log_loss")
@@ -207,82 +290,61 @@ def _peer_fit(work: Work, labels: np.ndarray) -> np.ndarray:
             class_weight="balanced",
             max_iter=1000,
         )
-    return np.asarray(model.fit(train, labels).predict(test))
+    return model.fit(train, labels)
 
 
-def refitted(work: Work, labels: np.ndarray, penalty: float) -> np.ndarray:
+def refitted(
+    classifier: str, train: np.ndarray, test: np.ndarray, labels: np.ndarray, penalty: float
+) -> np.ndarray:
     """scikit-learn's predictions in float64 at a given hyperparameter."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
-    train, test = (part.astype(np.float64) for part in _scaled(work))
-    n = len(train)
-    if work.classifier == "lda":
+    train, test = train.astype(np.float64), test.astype(np.float64)
+    if classifier == "lda":
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=penalty).fit(train, labels)
         return np.argmax(model.decision_function(test) - np.log(model.priors_), axis=1)
-    if work.classifier == "ridge":
-        one = RidgeClassifier(alpha=penalty * n, class_weight="balanced")
+    if classifier == "ridge":
+        one = RidgeClassifier(alpha=penalty * len(train), class_weight="balanced")
     else:
-        one = LogisticRegression(C=1 / (n * penalty), class_weight="balanced", tol=1e-8, max_iter=5000)
+        one = LogisticRegression(
+            C=1 / (len(train) * penalty), class_weight="balanced", tol=1e-8, max_iter=5000
+        )
     return np.asarray(one.fit(train, labels).predict(test))
-
-
-def agreement(cells: list[Work], results: list[Fitted]) -> dict[str, Any]:
-    """Share of test trials that get the same class, over cells of real training sets."""
-    same: dict[str, list[np.ndarray]] = {}
-    for work, (predicted, penalty) in zip(cells, results, strict=True):
-        if work.noise_sd is None:
-            oracle = refitted(work, work.labels[0], float(penalty[0]))
-            same.setdefault(work.classifier, []).append(predicted[0] == oracle)
-    return {name: rounded(float(np.concatenate(parts).mean()), 6) for name, parts in same.items()}
-
-
-def _seconds_of_all(sizes: Sizes, classifiers: tuple[str, ...], device: str) -> dict[str, Any]:
-    """Seconds of ours on every cell, less the simulation's, and how many there are."""
-    seconds, n = 0.0, 0
-    for work in study(sizes, 1, classifiers):
-        start = perf_counter()
-        ours([work], device)
-        seconds += perf_counter() - start
-        n += work.labels.shape[0]
-    return {"all_fits": n, "all_ours_s": rounded(seconds)}
 
 
 def _arguments() -> Namespace:
     parser = argument_parser(__doc__)
-    parser.add_argument("--every", type=int, help="time every Kth cell (default: 29; quick: 83)")
-    parser.add_argument("--classifiers", nargs="+", choices=tuple(CLASSIFIERS), default=tuple(CLASSIFIERS))
-    parser.add_argument("--all", action="store_true", help="also time ours on all cells")
+    parser.add_argument("--every", type=int, help="time every Kth cell (default: 41; quick: 83)")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = _arguments()
     sizes = QUICK if arguments.quick else Sizes()
-    every = arguments.every or (83 if arguments.quick else 29)
-    chosen = tuple(arguments.classifiers)
-    cells = list(study(sizes, every, chosen))
-    result = measure(
-        partial(ours, cells, arguments.device), peer=partial(peer, cells), device=arguments.device
-    )
-    compared: dict[str, Any] = {
-        "compared": "share of test trials of one class at the same hyperparameter, real training sets",
-        **agreement(cells, result.ours),
-    }
-    if arguments.all:
-        compared |= _seconds_of_all(sizes, chosen, arguments.device)
+    every = arguments.every or (83 if arguments.quick else 41)
+    found = ours(sizes)
+    peak_mb = float(own_peak_mb())
+    peer = run_peer(sizes, every)
     config = {
         "participants": len(REGIONS),
-        "cells": len(cells),
-        "fits": sum(len(work.labels) for work in cells),
+        "experiments": [experiment.name for experiment in DEFAULT_EXPERIMENTS],
+        "cells": peer.n,
+        "decoding_s": rounded(found.decoding_s),
+        "statistics_s": rounded(found.statistics_s),
+        "decisions": found.decisions,
         "every": every,
-        "classifiers": chosen,
-        "permutations": sizes.n_permutations,
+        "peer_timed": peer.timed,
+    }
+    agreement: dict[str, Any] = {
+        "compared": "share of test trials of one class at the same hyperparameter, real training sets",
+        **{name: rounded(float(np.concatenate(parts).mean()), 6) for name, parts in peer.same.items()},
     }
     from importlib.metadata import version
 
     name = f"scikit-learn {version('scikit-learn')}"
-    print_line("decoding", config, result, name, compared, threads(), device=arguments.device)
+    total = Measurement(found.decoding_s + found.statistics_s, found, None, peer.total_s, peer, peak_mb)
+    print_line("decoding", config, total, name, agreement, threads())
 
 
 if __name__ == "__main__":

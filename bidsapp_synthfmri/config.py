@@ -74,7 +74,9 @@ _NOT_SCIENCE = frozenset(
         "command",
     }
 )
-_OF_THE_GROUP = frozenset({"labels", "label_set", "label_column", "experiments", "coco_annotations"})
+_OF_THE_GROUP = frozenset({"experiments"})
+# The participant level asks for them where it leaves categories out of encoders.
+_OF_LABELS = frozenset({"labels", "label_set", "label_column", "coco_annotations"})
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,14 @@ class RunConfig:
     joint_model : how layers are joined: ``stacking`` of their predictions, or ``banded`` ridge
     penalty_search : ``window`` settles each penalty by exact folds around generalised cross-validation's
         choice, ``exact`` tries the whole grid by exact folds, ``gcv`` takes that choice
+    unseen_categories : also fit without each of some folds of categories, for decoders of categories that no
+        encoder saw
     uncertainty : store with the encoder how sure it is of any prediction (one layer a voxel or ROI)
     test_fraction : share of the stimuli held out where too few are repeated
     source_column : events column with each picture's source; None means ImgType where there is one
-    labels : TSV with columns ``stimulus`` and ``label`` for the group level
-    label_set : name of the label set that the group level decodes, as decoding/label_sets_registry.py has it
+    labels : TSV with columns ``stimulus`` and ``label``
+    label_set : name of the label set that is decoded, and whose categories are left out of encoders, as
+        decoding/label_sets_registry.py has it
     label_column : column of the stimulus table that holds the label
     experiments : TOML list of what the group level decodes; None means decoding's default list
     coco_annotations : COCO's instances_train2014.json, for the label sets of COCO's images
@@ -164,6 +169,7 @@ class RunConfig:
     layer_selection: str = "voxel"
     joint_model: str = "stacking"
     penalty_search: str = "window"
+    unseen_categories: bool = True
     uncertainty: bool = False
     test_fraction: float = 0.1
     source_column: str | None = None
@@ -222,15 +228,17 @@ class RunConfig:
     def science(self) -> dict[str, Any]:
         """The options that change results, as plain values.
 
-        Image sets go by name, precomputed responses by ``content_identity`` and the filter file by its
-        content, wherever they lie.
+        Image sets go by name, precomputed responses, filters and files of labels by ``content_identity``: it
+        does not matter where they lie.
         """
-        left_out = _NOT_SCIENCE | (_OF_THE_GROUP if self.level == "participant" else frozenset())
+        left_out = _NOT_SCIENCE
+        if self.level == "participant":
+            left_out |= _OF_THE_GROUP | (frozenset() if self.unseen_categories else _OF_LABELS)
         values = {key: value for key, value in self.to_dict().items() if key not in left_out}
         if self.precomputed is not None:
             values["responses"] = content_identity(self.precomputed)
-        if self.bids_filter_file is not None and self.bids_filter_file.is_file():
-            values["bids_filter_file"] = hashlib.sha256(self.bids_filter_file.read_bytes()).hexdigest()
+        for key in {"labels", "coco_annotations", "bids_filter_file"} & set(values):
+            values[key] = content_identity(Path(values[key]))
         return {**values, "images": [name for name, _ in self.images]}
 
     def content_hash(self) -> str:

@@ -62,11 +62,26 @@ def test_the_hash_is_of_what_changes_results():
         RunConfig(**BASE, fd_threshold=0.5),
         RunConfig(**BASE, min_ncsnr=0.2),
         RunConfig(**BASE, images=(("a", Path("/a")),)),
+        RunConfig(**BASE, unseen_categories=False),
+        RunConfig(**BASE, label_set="superordinate"),
     ]
     assert {c.content_hash() for c in same} == {config.content_hash()}
     assert len({c.content_hash() for c in [config, *other]}) == 1 + len(other)
     here, there = (RunConfig(**BASE, images=(("a", Path(folder)),)) for folder in ("/here", "/there"))
     assert here.content_hash() == there.content_hash()
+
+
+def test_labels_are_hashed_by_content_where_categories_are_left_out_of_encoders(tmp_path):
+    here, there, other = (tmp_path / folder / "labels.tsv" for folder in ("a", "b", "c"))
+    for path, text in ((here, "stimulus\tlabel"), (there, "stimulus\tlabel"), (other, "stimulus\tkind")):
+        path.parent.mkdir()
+        path.write_text(text)
+    hashes = [RunConfig(**BASE, labels=path).content_hash() for path in (here, there, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    without = [
+        RunConfig(**BASE, labels=path, unseen_categories=False).content_hash() for path in (here, other)
+    ]
+    assert without[0] == without[1]
 
 
 @pytest.mark.parametrize(

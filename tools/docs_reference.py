@@ -21,6 +21,7 @@ from bidsapp_synthfmri import __version__, errors
 from bidsapp_synthfmri.cli.main import main as command_line
 from bidsapp_synthfmri.derivatives import names
 from bidsapp_synthfmri.derivatives.columns import Column, Columns
+from bidsapp_synthfmri.derivatives.descriptions import DESCRIPTIONS
 from bidsapp_synthfmri.derivatives.dictionaries import columns_of
 from bidsapp_synthfmri.derivatives.names import OutputFile, Place
 from bidsapp_synthfmri.errors import SynthfmriError
@@ -107,7 +108,7 @@ def outputs_text() -> str:
 
 def descriptions_text() -> str:
     """What the values of ``desc-`` mean."""
-    rows = ((_code(f"desc-{name}"), _escaped(text)) for name, text in names.DESCRIPTIONS.items())
+    rows = ((_code(f"desc-{name}"), _escaped(text)) for name, text in DESCRIPTIONS.items())
     return "\n".join([*_table(("entity", "such files hold"), rows), ""])
 
 

@@ -12,19 +12,18 @@ from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..config import DEVICES, LEVELS
+from ..config import LEVELS
 from ..errors import SynthfmriError
 from .bold_options import bold_options, take_bold_config
 from .configuration import run_config
 from .lists import ListCommand
+from .machine_options import compute_options, machine_options, random_seed, run_options
 from .options import (
     decoding_options,
     encoder_options,
     folder_options,
-    machine_options,
     network_options,
     response_options,
-    run_options,
     selection_options,
 )
 from .synthesis_options import (
@@ -82,9 +81,8 @@ def run(**options: Any) -> None:
 @click.command()
 @click.argument("directory", type=_FOLDER)
 @click.option("--weights", default="imagenet", show_default=True, metavar="{imagenet,random,FILE}")
-@click.option("--random-seed", type=int, default=0, show_default=True)
-@click.option("--n-cpus", type=int, help="Threads. Default: what affinity and cgroup allow.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@random_seed
+@compute_options
 @click.option("--overwrite", is_flag=True, help="Replace a demo that is there already.")
 def demo(**options: Any) -> None:
     """Make a small BOLD5000-shaped dataset in DIRECTORY, run both levels, print where the reports are."""
@@ -103,7 +101,7 @@ def demo(**options: Any) -> None:
 @click.option("--sessions", type=int, help="Sessions a participant.")
 @click.option("--runs", type=int, help="Runs a session.")
 @click.option("--naming", type=click.Choice(["fmriprep", "legacy"]), default="fmriprep", show_default=True)
-@click.option("--random-seed", type=int, default=0, show_default=True)
+@random_seed
 def simulate(**options: Any) -> None:
     """Write a simulated dataset with known truth to DIRECTORY."""
 

@@ -10,11 +10,9 @@ import click
 
 from ..config import (
     CROPS,
-    DEVICES,
     ESTIMATORS,
     JOINT_MODELS,
     LAYER_SELECTIONS,
-    OVERWRITE,
     PENALTY_SEARCHES,
 )
 from .lists import ListOption
@@ -25,11 +23,11 @@ _FOLDER = click.Path(path_type=Path)
 
 def applied(function: Decorated, options: Sequence[Callable[[Any], Any]], title: str = "") -> Decorated:
     """The function with some options, in their order; ``title`` is what ``--help`` puts above them."""
+    before = len(function.__dict__.get("__click_params__", ()))
     for option in reversed(options):
         function = option(function)
-        if title:
-            made: Any = function.__dict__["__click_params__"][-1]
-            made.title = title
+    for made in function.__dict__["__click_params__"][before:] if title else ():
+        made.title = title
     return function
 
 
@@ -266,6 +264,13 @@ def encoder_options(function: Decorated) -> Decorated:
                 "or that choice itself.",
             ),
             click.option(
+                "--unseen-categories/--no-unseen-categories",
+                default=True,
+                show_default=True,
+                help="Also fit without each of some folds of categories (--labels), for decoders of "
+                "categories that no encoder saw.",
+            ),
+            click.option(
                 "--uncertainty",
                 is_flag=True,
                 help="Store with the encoder how sure it is of any prediction; its file grows by far.",
@@ -288,7 +293,7 @@ def encoder_options(function: Decorated) -> Decorated:
 
 
 def decoding_options(function: Decorated) -> Decorated:
-    """What the group level decodes."""
+    """What is decoded."""
     return applied(
         function,
         [
@@ -298,12 +303,13 @@ def decoding_options(function: Decorated) -> Decorated:
                 multiple=True,
                 metavar="{NAME,FILE}...",
                 help="What to decode: a label set (source, superordinate, scene, setting, column:NAME ...), "
-                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV (group level).",
+                "a TSV with columns stimulus and label, or labels:COLUMN and a TSV. The participant level "
+                "leaves its categories out of encoders.",
             ),
             click.option(
                 "--label-column",
                 metavar="COLUMN",
-                help="Column of the trial table that holds the label (group level).",
+                help="Column of the trial table that holds the label.",
             ),
             click.option(
                 "--experiments",
@@ -315,87 +321,8 @@ def decoding_options(function: Decorated) -> Decorated:
                 "--coco-annotations",
                 type=_FOLDER,
                 metavar="FILE",
-                help="COCO's instances_train2014.json, for the label sets coco_... (group level).",
+                help="COCO's instances_train2014.json, for the label sets coco_....",
             ),
         ],
         "Decoding (group level)",
-    )
-
-
-def machine_options(function: Decorated) -> Decorated:
-    """How the run uses the machine."""
-    return applied(
-        function,
-        [
-            click.option(
-                "--n-cpus",
-                "--nprocs",
-                "--n_cpus",
-                "n_cpus",
-                type=int,
-                help="Threads. Default: what affinity and cgroup allow.",
-            ),
-            click.option(
-                "--mem",
-                "memory",
-                metavar="SIZE",
-                help="Memory that the run may take, such as 16GB. Default: what machine and cgroup leave.",
-            ),
-            click.option(
-                "--low-mem", is_flag=True, help="Keep large arrays in files of the work directory; slower."
-            ),
-            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
-            click.option(
-                "--cache-size",
-                type=float,
-                metavar="GB",
-                help="Most that cached features may take; the least recently used go. Default: no bound.",
-            ),
-            click.option(
-                "--resource-monitor",
-                is_flag=True,
-                help="Record memory and processor time of every step in the run's log folder.",
-            ),
-        ],
-        "Machine",
-    )
-
-
-def run_options(function: Decorated) -> Decorated:
-    """What the run does beside its work."""
-    return applied(
-        function,
-        [
-            click.option(
-                "--config-file",
-                type=_FOLDER,
-                metavar="FILE",
-                help="TOML of any options, as a run's config.toml has them; the command line wins.",
-            ),
-            click.option("--random-seed", type=int, default=0, show_default=True),
-            click.option(
-                "--overwrite",
-                type=click.Choice(OVERWRITE),
-                default="always",
-                show_default=True,
-                help="Participants that are finished in OUTPUT_DIR: keep them, do those again whose"
-                " configuration changed, or all.",
-            ),
-            click.option(
-                "--stop-on-first-crash", is_flag=True, help="Leave the participants after one that fails."
-            ),
-            click.option("--dry-run", is_flag=True, help="Say what would be done and needed, and stop."),
-            click.option("--reports-only", is_flag=True, help="Make the pages of finished results again."),
-            click.option(
-                "--boilerplate-only", is_flag=True, help="Print the methods text of finished results."
-            ),
-            click.option(
-                "--notrack",
-                is_flag=True,
-                expose_value=False,
-                help="Accepted, without effect: nothing is ever sent anywhere.",
-            ),
-            click.option("-v", "--verbose", "verbosity", count=True, help="More detail; -vv for still more."),
-        ],
-        "Run",
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..config import DEVICES
 from ..synthesis_config import DEFAULT_SET, DEFAULT_TOP, NOISE_KINDS, RankConfig, SynthesisConfig
+from .machine_options import compute_options, random_seed
 from .options import Decorated, applied
 
 _PATH = click.Path(path_type=Path)
@@ -48,10 +48,7 @@ def image_options(function: Decorated) -> Decorated:
                 "--batch-size", type=int, default=64, show_default=True, help="Images a forward pass."
             ),
             click.option("--weights-file", type=_PATH, help="Weights of an encoder fitted on a file."),
-            click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
-            click.option(
-                "--n-cpus", "--n_cpus", type=int, help="Threads. Default: what affinity and cgroup allow."
-            ),
+            compute_options,
         ],
     )
 
@@ -90,7 +87,7 @@ def trial_options(function: Decorated) -> Decorated:
                 is_flag=True,
                 help="Also write the encoder's own uncertainty, and add it to noisy trials.",
             ),
-            click.option("--random-seed", type=int, default=0, show_default=True),
+            random_seed,
             click.option(
                 "--shard-size",
                 type=int,

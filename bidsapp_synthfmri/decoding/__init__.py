@@ -1,5 +1,6 @@
 """Decoding: labels, classifiers, experiments that compare training sets, identification of the image."""
 
+from .category_folds import FEWEST_CATEGORIES, N_CATEGORY_FOLDS, CategoryFolds, category_folds
 from .cells import Cell, make_cell
 from .classifiers import CLASSIFIERS, Classifier, RidgeClassifier, fit, fit_many
 from .decisions import decide
@@ -18,20 +19,25 @@ from .logistic import Logistic
 from .null import permuted_labels, refitted_accuracy
 from .ridge import Ridge
 from .scores import Scores, join, pool, score
+from .strata import session_of_stimuli
 from .training_sets import LabelledResponses, ParticipantData, of_stimuli
-from .transfer import Transfer, fit_transfer
-from .unseen import UnseenDecoded, category_folds, decode_unseen
+from .transfer import DecomposedSource, Transfer, decompose_source, fit_transfer
+from .unseen import UnseenData, decode_unseen
 
 __all__ = [
     "CLASSIFIERS",
     "DEFAULT_EXPERIMENTS",
+    "FEWEST_CATEGORIES",
     "LDA",
+    "N_CATEGORY_FOLDS",
     "SCHEMES",
     "Candidates",
+    "CategoryFolds",
     "Cell",
     "Classifier",
     "CocoAnnotations",
     "Decoded",
+    "DecomposedSource",
     "Experiment",
     "Gap",
     "Identified",
@@ -48,7 +54,7 @@ __all__ = [
     "ShownTrials",
     "StimulusScores",
     "Transfer",
-    "UnseenDecoded",
+    "UnseenData",
     "UsableClasses",
     "category_folds",
     "coco_annotations",
@@ -56,6 +62,7 @@ __all__ = [
     "decide",
     "decode",
     "decode_unseen",
+    "decompose_source",
     "fit",
     "fit_many",
     "fit_transfer",
@@ -72,6 +79,7 @@ __all__ = [
     "pool_identified",
     "refitted_accuracy",
     "score",
+    "session_of_stimuli",
     "usable_classes",
     "without_outlines",
 ]

@@ -13,8 +13,12 @@ from .classifiers import CLASSIFIERS
 from .training_sets import MIXED, REAL, STEPS, SYNTHETIC
 
 TRIALS, MEANS = "trials", "means"
-SOURCE, SHUFFLED, IMAGE_FEATURES = "source", "shuffled_encoder", "image_features"
-CONTROLS = (SOURCE, SHUFFLED, IMAGE_FEATURES)
+SEEN, UNSEEN = "seen", "unseen"
+NO_CONTROL = "none"
+SOURCE, SHUFFLED, UNTRAINED = "source", "shuffled_encoder", "untrained_network"
+IMAGE_FEATURES = "image_features"
+CONTROLS = (SOURCE, SHUFFLED, UNTRAINED, IMAGE_FEATURES)
+UNSEEN_CONTROLS = (SHUFFLED, IMAGE_FEATURES)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _KEY = "experiment"
 
@@ -38,11 +42,16 @@ class Experiment:
     test : single ``trials``, or ``means`` of a stimulus' repeats
     within_source : compare pictures of one source only, source by source
     controls : ``source`` decodes the pictures' source instead; ``shuffled_encoder`` trains on synthetic
-        responses shuffled over images; ``image_features`` decodes the label from the pictures' features
+        responses shuffled over images; ``untrained_network`` on those of an encoder on the network with
+        random weights; ``image_features`` decodes the label from the pictures' features
+    refits : labellings of the training set, permuted within source and session, that whole sets are fitted
+        to again; 0 for none
+    unseen_categories : tell apart categories that the encoder behind the synthetic responses saw no real
+        response to, fold by fold of categories; the labels must be those that the participant level left out
 
     Raises
     ------
-    UsageError : a value that is none of these
+    UsageError : a value that is none of these, or values that exclude one another
     """
 
     name: str
@@ -56,6 +65,8 @@ class Experiment:
     test: str = TRIALS
     within_source: bool = False
     controls: tuple[str, ...] = ()
+    refits: int = 0
+    unseen_categories: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -77,8 +88,37 @@ class Experiment:
         if self.repeats < 1 or (self.repeats > 1 and self.noise == NONE):
             remedy = "Give 1 or more; more than 1 only with noise, without which repeats are equal"
             raise self._refusal("repeats", f"is {self.repeats}", remedy)
+        if self.refits < 0:
+            raise self._refusal("refits", f"is {self.refits}", "Give 0 or more")
         if any(not 0 < size < float("inf") for size in self.sizes):
             raise self._refusal("sizes", "holds one that is not above 0", "Give multiples such as 0.5 or 2")
+        self._require_unseen()
+
+    def _require_unseen(self) -> None:
+        """Refuse, for unseen categories, what did see them."""
+        if not self.unseen_categories:
+            return
+        strange = sorted(set(self.controls) - set(UNSEEN_CONTROLS))
+        rules = (
+            (
+                bool(strange),
+                f"the control {''.join(strange[:1])!r}",
+                f"Choose among {', '.join(UNSEEN_CONTROLS)}, or give the control to another experiment",
+            ),
+            (
+                self.noise != NONE,
+                f"{self.noise!r} noise, which is modelled on trials of all categories",
+                "Leave out noise and repeats",
+            ),
+            (
+                self.refits > 0,
+                "refits, as every fold has decoders of its own",
+                "Leave out refits; p is from labels permuted within folds",
+            ),
+        )
+        for fails, what, remedy in rules:
+            if fails:
+                raise self._refusal("unseen_categories", f"goes without {what}", remedy)
 
     def _refusal(self, key: str, problem: str, remedy: str) -> UsageError:
         return UsageError(f"Experiment {self.name!r}: {key} {problem}", remedy)
@@ -91,18 +131,19 @@ class Experiment:
         return training in self.training or (is_extra and SYNTHETIC in self.training)
 
 
-MAIN = Experiment("main", controls=(SOURCE, SHUFFLED))
+MAIN = Experiment("main", controls=CONTROLS)
 DEFAULT_EXPERIMENTS = (
     MAIN,
     Experiment("means", sizes=(), test=MEANS),
     Experiment("lda", sizes=(), classifier="lda"),
     Experiment("mixed", training=(REAL, MIXED), sizes=()),
+    Experiment("unseen", sizes=(), controls=(SHUFFLED, IMAGE_FEATURES), unseen_categories=True),
 )
 
 
 def control_of(experiment: Experiment) -> Experiment:
     """The same comparison with the pictures' source to be told, whole training sets only."""
-    return replace(experiment, labels=None, sizes=(), controls=(), within_source=False)
+    return replace(experiment, labels=None, sizes=(), controls=(), within_source=False, refits=0)
 
 
 def parse_experiments(text: str, where: str) -> tuple[Experiment, ...]:

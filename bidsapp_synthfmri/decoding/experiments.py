@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
-from ..structures import FloatArray, IntArray, RoiSet, without_hemisphere
+from ..evaluation.statistics import permutation_p
+from ..structures import FloatArray, IntArray, without_hemisphere
 from ..synthesis.noise_model import NONE, NoiseModel
 from ..synthesis.trials import sample_trials
-from .cells import make_cell
-from .classifiers import CLASSIFIERS
-from .experiment_list import MEANS, SHUFFLED, Experiment
+from .classifiers import CLASSIFIERS, Classifier
+from .experiment_list import MEANS, NO_CONTROL, UNTRAINED, Experiment
 from .linear import LinearDecoders
 from .metrics import auc, top_k_accuracy
-from .null import permuted_labels
+from .null import permuted_labels, refitted_accuracy
+from .planned import Planned, empty_rois, planned
+from .strata import numbered, usable
 from .training_sets import (
     FULL,
     MIXED,
-    Comparison,
     LabelledResponses,
     ParticipantData,
     compare,
-    growing_subsets,
     mean_of_repeats,
-    mixed,
     noise_sd,
-    random_ranks,
 )
 
-NO_CONTROL = "none"
 _TOP = 5
+# Accuracies are sums of fractions: equal ones may differ in their last bits.
+TIE = 1e-12
 # Folds over stimuli that a classifier's hyperparameter is chosen by; the others leave single stimuli out.
-_N_FOLDS = {"logistic": 5}
+INNER_FOLDS = {"logistic": 5}
 _PLAIN = Experiment("main")
 
 
@@ -50,12 +47,16 @@ class Decoded:
     classes : categories decoded, the same for every cell; empty where nothing could be decoded
     stimuli : test stimuli
     labels : (n_stimuli,) true class, as position in ``classes``
-    cells : one row a cell: ``roi``, ``training``, ``control`` (``none`` or ``shuffled_encoder``), ``step``
-        (size relative to the real training set, or ``all``), ``n_training`` (stimuli), ``full`` (whether
-        the whole set), ``penalty``, ``penalty_at_edge``, and of the decision values ``auc`` and ``top5``
-        (NaN of five classes or fewer)
+    cells : one row a cell: ``roi``, ``training``, ``control`` (``none``, or which), ``step`` (size relative
+        to the real training set, or ``all``), ``n_training`` (stimuli), ``full`` (whether the whole set),
+        ``penalty``, ``penalty_at_edge``, of the decision values ``auc`` and ``top5`` (NaN of five classes or
+        fewer), and maybe ``p_refit`` (NaN where nothing was fitted again)
     counts : (n_cells, n_stimuli, n_classes) trials of each stimulus predicted as each class
     skipped : sentences on what was left out, and why
+    strata : (n_stimuli,) number of the stratum within which labels may be exchanged, always kept; all 0
+        where any may
+    sources, sessions : (n_stimuli,) further strata, given up where they leave too few labels to exchange
+        (``strata.usable``)
     """
 
     participant: str
@@ -65,17 +66,9 @@ class Decoded:
     cells: pd.DataFrame
     counts: IntArray
     skipped: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One decoder to fit."""
-
-    roi: RoiSet
-    training: LabelledResponses
-    control: str
-    step: str
-    rows: IntArray
+    strata: IntArray
+    sources: IntArray
+    sessions: IntArray
 
 
 _CELL_COLUMNS = {
@@ -89,6 +82,7 @@ _CELL_COLUMNS = {
     "penalty_at_edge": "bool",
     "auc": "float64",
     "top5": "float64",
+    "p_refit": "float64",
 }
 
 
@@ -105,7 +99,7 @@ def decode(
     ----------
     data : real and synthetic responses, all in the unit of the real ones
     rng : draws the nested subsets of the size curve, in which a stimulus keeps its rank in every set;
-        its children draw noise and the shuffled control
+        its children draw noise, the shuffled control and the labellings of refits
     experiment : its labels are those of ``data``
     min_train, min_test : stimuli a class needs in every training set, and in the test set
 
@@ -124,7 +118,10 @@ def decode(
     real ones are. Neither test trials nor labels enter the scale.
     """
     for_shuffling, *for_sampling = rng.spawn(1 + len(data.synthetic))
-    noise = noise_sd(data)
+    for_untrained, for_refits = rng.spawn(2)
+    noise = {NO_CONTROL: noise_sd(data)}
+    if data.untrained is not None:
+        noise[UNTRAINED] = noise_sd(replace(data, synthetic=(data.untrained,)))
     data, reasons = _with_sets_asked_for(data, experiment)
     if experiment.noise != NONE:
         if data.noise is None:
@@ -132,38 +129,54 @@ def decode(
                 f"Participant {data.participant}: experiment {experiment.name!r} was left out: its"
                 " encoder has no model of the noise, which comes from stimuli presented more than once."
             )
-            return _nothing(data, tuple(reasons))
-        data = _sampled(data, experiment, data.noise, for_sampling)
-    comparison = compare(data, min_train, min_test, _N_FOLDS.get(experiment.classifier, 0))
-    skipped = [*reasons, *comparison.skipped, *_empty_rois(data)]
+            return nothing_decoded(data, tuple(reasons))
+        data = _sampled(data, experiment, data.noise, [*for_sampling, for_untrained])
+    comparison = compare(data, min_train, min_test, INNER_FOLDS.get(experiment.classifier, 0))
+    skipped = [*reasons, *comparison.skipped, *empty_rois(data.participant, data.rois)]
     test = comparison.test
     if experiment.test == MEANS and len(test.stimuli):
         test, less_noise = mean_of_repeats(test)
-        noise = noise * less_noise
+        noise = {control: sd * less_noise for control, sd in noise.items()}
     index, names = pd.factorize(np.asarray(test.stimuli, dtype=object))
     labels = np.zeros(len(names), dtype=np.int64)
     labels[index] = [comparison.classes.index(str(label)) for label in test.labels]
     records, counts = [], []
-    for cell in _cells(data, comparison, experiment, rng, for_shuffling):
-        found = _fit(cell, noise, comparison.classes, experiment.classifier)
-        trials = torch.from_numpy(test.values[:, cell.roi.voxels])
-        predicted = found.predict(trials)[0].numpy()
+    classifier = CLASSIFIERS[experiment.classifier]()
+    for cell in planned(data, comparison, test, experiment, noise, rng, for_shuffling):
+        own = cell.labels(comparison.classes)
+        found = classifier.fit(cell.cell(own))
+        trials = torch.from_numpy(cell.tested)
         counts.append(np.zeros((len(names), len(comparison.classes)), dtype=np.int64))
-        np.add.at(counts[-1], (index, predicted), 1)
+        np.add.at(counts[-1], (index, found.predict(trials)[0].numpy()), 1)
         values = found.decision_function(trials)[0].numpy()
-        records.append((*_record(cell, found), *_metrics(values, labels[index])))
+        draws = experiment.refits if cell.step == FULL and cell.control == NO_CONTROL else 0
+        p = _refit_p(cell, data, classifier, own, labels[index], draws, for_refits)
+        records.append((*_record(cell, found), *_metrics(values, labels[index]), p))
     shape = (len(counts), len(names), len(comparison.classes))
     stacked = np.array(counts, dtype=np.int64).reshape(shape)
     cells = pd.DataFrame(records, columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
-    skipped += _edge_note(data.participant, cells)
+    skipped += edge_note(data.participant, cells)
     stimuli = tuple(str(name) for name in names)
-    return Decoded(data.participant, comparison.classes, stimuli, labels, cells, stacked, tuple(skipped))
+    return Decoded(
+        data.participant,
+        comparison.classes,
+        stimuli,
+        labels,
+        cells,
+        stacked,
+        tuple(skipped),
+        strata=np.zeros(len(stimuli), dtype=np.int64),
+        sources=numbered(stimuli, data.sources),
+        sessions=numbered(stimuli, data.sessions),
+    )
 
 
-def _nothing(data: ParticipantData, skipped: tuple[str, ...]) -> Decoded:
+def nothing_decoded(data: ParticipantData, skipped: tuple[str, ...]) -> Decoded:
+    """No class, no cell; ``skipped`` says why."""
     cells = pd.DataFrame(columns=list(_CELL_COLUMNS)).astype(_CELL_COLUMNS)
     counts = np.zeros((0, 0, 0), dtype=np.int64)
-    return Decoded(data.participant, (), (), np.zeros(0, dtype=np.int64), cells, counts, skipped)
+    none = np.zeros(0, dtype=np.int64)
+    return Decoded(data.participant, (), (), none, cells, counts, skipped, none, none, none)
 
 
 def _with_sets_asked_for(data: ParticipantData, experiment: Experiment) -> tuple[ParticipantData, list[str]]:
@@ -204,63 +217,47 @@ def _sampled(
             np.zeros(n * repeats, dtype=bool),
         )
 
-    return replace(data, synthetic=tuple(map(of, data.synthetic, rngs)))
-
-
-def _cells(
-    data: ParticipantData,
-    comparison: Comparison,
-    experiment: Experiment,
-    rng: np.random.Generator,
-    for_shuffling: np.random.Generator,
-) -> Iterator[_Cell]:
-    if not comparison.training:
-        return
-    real, *synthetic = comparison.training
-    ranks = random_ranks(comparison.training, rng)
-    trained = [part for part in comparison.training if experiment.takes(part.name)]
-    if experiment.takes(MIXED) and synthetic:
-        trained.append(mixed(comparison))
-    shuffled = []
-    if SHUFFLED in experiment.controls:
-        shuffled = [_shuffled(part, for_shuffling) for part in synthetic if experiment.takes(part.name)]
-    for roi in (roi for roi in data.rois if roi.voxels.any()):
-        for training in trained:
-            for step, rows in growing_subsets(training, real.n_stimuli, ranks, experiment.sizes):
-                yield _Cell(roi, training, NO_CONTROL, step, rows)
-        for training in shuffled:
-            yield _Cell(roi, training, SHUFFLED, FULL, np.arange(len(training.stimuli)))
-
-
-def _shuffled(part: LabelledResponses, rng: np.random.Generator) -> LabelledResponses:
-    """The set with its images' responses permuted over images, which is to permute their labels."""
-    names, index = np.unique(np.asarray(part.labels, dtype=str), return_inverse=True)
-    permuted = permuted_labels(index.reshape(-1).astype(np.int64), part.stimuli, 1, rng)[1]
-    return replace(part, labels=tuple(str(names[label]) for label in permuted))
-
-
-def _fit(
-    cell: _Cell, noise: NDArray[np.float64], classes: tuple[str, ...], classifier: str
-) -> LinearDecoders:
-    voxels = np.flatnonzero(cell.roi.voxels)
-    place = {name: number for number, name in enumerate(classes)}
-    share = float(cell.training.is_noiseless[cell.rows].mean())
-    made = make_cell(
-        cell.training.values[np.ix_(cell.rows, voxels)],
-        [place[str(cell.training.labels[row])] for row in cell.rows],
-        [cell.training.stimuli[row] for row in cell.rows],
-        noise[voxels] * np.sqrt(share) if share else None,
+    return replace(
+        data,
+        synthetic=tuple(map(of, data.synthetic, rngs)),
+        untrained=None if data.untrained is None else of(data.untrained, rngs[-1]),
     )
-    return CLASSIFIERS[classifier]().fit(made)
 
 
-def _record(cell: _Cell, found: LinearDecoders) -> tuple[str, str, str, str, int, bool, float, bool]:
+def _refit_p(
+    cell: Planned,
+    data: ParticipantData,
+    classifier: Classifier,
+    own: IntArray,
+    labels: IntArray,
+    draws: int,
+    rng: np.random.Generator,
+) -> float:
+    """p of the accuracy among those of decoders fitted to permuted labels; NaN without a draw.
+
+    Parameters
+    ----------
+    own : (n,) class of each training row
+    labels : (n_test,) class of each test trial
+    draws : labellings
+    """
+    if not draws:
+        return np.nan
+    sources, sessions = (numbered(cell.stimuli, value_of) for value_of in (data.sources, data.sessions))
+    strata, _ = usable(own, np.zeros_like(own), sources, sessions)
+    labellings = permuted_labels(own, cell.stimuli, draws, rng, (strata,))
+    tested = torch.from_numpy(cell.tested)
+    accuracy, null = refitted_accuracy(classifier, cell.cell(labellings), tested, labels)
+    return permutation_p(accuracy - TIE, null)
+
+
+def _record(cell: Planned, found: LinearDecoders) -> tuple[str, str, str, str, int, bool, float, bool]:
     return (
-        cell.roi.name,
+        cell.roi,
         cell.training.name,
         cell.control,
         cell.step,
-        len({cell.training.stimuli[row] for row in cell.rows}),
+        len(set(cell.stimuli)),
         cell.step == FULL,
         float(found.penalty[0]),
         bool(found.at_edge[0]),
@@ -273,15 +270,8 @@ def _metrics(values: FloatArray, labels: IntArray) -> tuple[float, float]:
     return float(auc(values, labels)), top
 
 
-def _empty_rois(data: ParticipantData) -> list[str]:
-    return [
-        f"Participant {data.participant}: ROI {roi.name} has no voxels and was left out."
-        for roi in data.rois
-        if not roi.voxels.any()
-    ]
-
-
-def _edge_note(participant: str, cells: pd.DataFrame) -> list[str]:
+def edge_note(participant: str, cells: pd.DataFrame) -> list[str]:
+    """A sentence on how many decoders' hyperparameter is an end of its grid; none where none is."""
     n = int(cells["penalty_at_edge"].sum())
     if not n:
         return []

@@ -1,4 +1,4 @@
-"""Identification, the mean over participants: the test images that they share are drawn together."""
+"""Identification of several participants, or within several sources: test images drawn together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import block_diag
 
 from ..evaluation.statistics import bootstrap_weights, percentile_interval, permutation_p
 from ..structures import IntArray
@@ -122,6 +123,52 @@ def pool_identified(
         "because a participant lacks them."
     )
     return pd.DataFrame(rows), (sentence,) if lost else ()
+
+
+def join_sources(sources: Mapping[str, StimulusScores]) -> StimulusScores:
+    """Scores of test images, each among candidates of its own source, as one task.
+
+    Parameters
+    ----------
+    sources : of one region, kind of pattern and scaling, by source, two or more
+
+    Returns
+    -------
+    scores of all their images, for the measures and numbers of candidates that all sources have. All
+    candidates are those of an image's own source, and their number and chance the mean over images.
+    Images are exchanged within their source. The median rank is the sources', weighted by trials.
+    """
+    parts = list(sources.values())
+    n_images = np.array([len(own.stimuli) for own in parts], dtype=np.float64)
+    n_trials = np.array([own.n_trials for own in parts], dtype=np.float64)
+    n_all = round(float(np.average([own.n_candidates for own in parts], weights=n_images)))
+    values: dict[tuple[str, int], Float64Array] = {}
+    chance: dict[tuple[str, int], float] = {}
+    for (measure, size), keys in _aligned(parts).items():
+        key = (measure, n_all if size is None else size)
+        values[key] = np.concatenate([own.values[at] for own, at in zip(parts, keys, strict=True)])
+        each = [own.chance[at] for own, at in zip(parts, keys, strict=True)]
+        chance[key] = float(np.average(each, weights=n_images))
+    return StimulusScores(
+        parts[0].cell,
+        tuple(name for own in parts for name in own.stimuli),
+        tuple(source for source, own in sources.items() for _ in own.stimuli),
+        values,
+        chance,
+        {
+            measure: block_diag(*(own.exchanged[measure] for own in parts))
+            for measure in parts[0].exchanged
+            if all(measure in own.exchanged for own in parts)
+        },
+        float(np.average([own.median_rank for own in parts], weights=n_trials)),
+        n_all,
+        int(n_trials.sum()),
+    )
+
+
+def table_of(scores: Sequence[StimulusScores], rng: np.random.Generator, draws: int = 2000) -> pd.DataFrame:
+    """The rows of one participant's scores, as ``pool_identified`` has those of several."""
+    return pd.DataFrame([row for own in scores for row in _pooled([own], rng, draws)])
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ..structures import IntArray
 from .cells import Cell
 from .classifiers import Classifier
 from .metrics import balanced_accuracy_of
+from .strata import joint, members, movable
 
 
 def permuted_labels(
@@ -55,19 +56,15 @@ def permuted_labels(
             "Rows of one stimulus have different labels",
             "Give every presentation of a stimulus the same label",
         )
-    stratum = np.zeros(len(own), dtype=np.int64)
-    for key in strata:
-        _, index = np.unique(np.asarray(key)[first], return_inverse=True)
-        _, stratum = np.unique(np.stack([stratum, index.reshape(-1)]), axis=1, return_inverse=True)
-        stratum = stratum.reshape(-1)
-    members = [np.flatnonzero(stratum == number) for number in range(int(stratum.max()) + 1)]
-    if not any(len(np.unique(own[some])) > 1 for some in members):
+    keys = [np.unique(np.asarray(key)[first], return_inverse=True)[1].reshape(-1) for key in strata]
+    stratum = joint(np.zeros(len(own), dtype=np.int64), *keys)
+    if not movable(own, stratum):
         raise InputMalformedError(
             "No stratum holds stimuli of two labels, so that no permutation changes anything",
             "Permute within fewer strata",
         )
     permuted = np.tile(own, (draws, 1))
-    for some in members:
+    for some in members(stratum):
         permuted[:, some] = rng.permuted(permuted[:, some], axis=1)
     return np.concatenate([own[None], permuted])[:, row.reshape(-1)]
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputMalformedError
 from ..evaluation.statistics import bootstrap_weights
-from ..structures import BoolArray, IntArray
+from ..structures import IntArray
 from .experiments import Decoded
+from .strata import joint, members, usable
 
 Accuracy = NDArray[np.float64]
 
@@ -24,6 +25,8 @@ class TestStimuli:
     ----------
     labels : (n_stimuli,) class, as a number
     seen_by : (n_stimuli,) number of the set of participants tested with the stimulus
+    strata : (n_stimuli,) number of the stratum within which labels are exchanged; finer than ``seen_by``
+    within : which of ``source`` and ``session`` the strata keep apart
     rows : for each participant, where its test stimuli stand here
     """
 
@@ -31,6 +34,8 @@ class TestStimuli:
 
     labels: IntArray
     seen_by: IntArray
+    strata: IntArray
+    within: tuple[str, ...]
     rows: tuple[IntArray, ...]
 
     def bootstrap(self, draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -40,14 +45,14 @@ class TestStimuli:
         participant keeps trials of every class in every draw and balanced accuracy is defined.
         """
         weights = np.zeros((draws, len(self.labels)))
-        for stratum in _strata(self.labels, self.seen_by):
+        for stratum in members(joint(self.labels, self.seen_by)):
             weights[:, stratum] = bootstrap_weights(int(stratum.sum()), draws, rng)
         return weights
 
     def permutations(self, draws: int, rng: np.random.Generator) -> IntArray:
-        """(draws, n_stimuli) the stimulus whose label each stimulus gets, within the set of participants."""
+        """(draws, n_stimuli) the stimulus whose label each stimulus gets, within its stratum."""
         order = np.tile(np.arange(len(self.labels), dtype=np.int64), (draws, 1))
-        for stratum in _strata(self.seen_by):
+        for stratum in members(self.strata):
             order[:, stratum] = rng.permuted(order[:, stratum], axis=1)
         return order
 
@@ -57,7 +62,7 @@ class TestStimuli:
 
 
 def share_stimuli(participants: Sequence[Decoded]) -> TestStimuli:
-    """The participants' test stimuli joined by name.
+    """The participants' test stimuli joined by name, with strata that respect those of every participant.
 
     Raises
     ------
@@ -82,7 +87,25 @@ def share_stimuli(participants: Sequence[Decoded]) -> TestStimuli:
         seen[own, number] = True
     _, labels = np.unique(np.array(list(label_of.values()), dtype=str), return_inverse=True)
     _, seen_by = np.unique(seen, axis=0, return_inverse=True)
-    return TestStimuli(labels.astype(np.int64), seen_by.reshape(-1).astype(np.int64), rows)
+    labels, seen_by = (index.reshape(-1).astype(np.int64) for index in (labels, seen_by))
+    fixed, sources, sessions = (
+        _joint_of_participants(keys, rows, len(place))
+        for keys in (
+            [decoded.strata for decoded in participants],
+            [decoded.sources for decoded in participants],
+            [decoded.sessions for decoded in participants],
+        )
+    )
+    strata, within = usable(labels, joint(seen_by, fixed), sources, sessions)
+    return TestStimuli(labels, seen_by, strata, within, rows)
+
+
+def _joint_of_participants(keys: Sequence[IntArray], rows: Sequence[IntArray], n_stimuli: int) -> IntArray:
+    """(n_stimuli,) number of the combination of every participant's key; 0 where one was not tested."""
+    each = np.zeros((len(rows), n_stimuli), dtype=np.int64)
+    for own, key, at in zip(each, keys, rows, strict=True):
+        own[at] = key + 1
+    return joint(*each)
 
 
 def balanced_accuracy(decoded: Decoded, weights: NDArray[np.float64]) -> Accuracy:
@@ -122,9 +145,3 @@ def stimulus_shares(decoded: Decoded) -> Accuracy:
     per_class = np.bincount(decoded.labels, weights=trials, minlength=len(decoded.classes))
     hits = np.take_along_axis(decoded.counts, decoded.labels[None, :, None], axis=2)[:, :, 0]
     return np.asarray(hits / (per_class[decoded.labels] * len(decoded.classes)))
-
-
-def _strata(*keys: IntArray) -> list[BoolArray]:
-    _, index = np.unique(np.stack(keys), axis=1, return_inverse=True)
-    index = index.reshape(-1)
-    return [np.asarray(index == number) for number in range(int(index.max(initial=-1)) + 1)]

@@ -14,13 +14,14 @@ from ..evaluation.statistics import (
     above_chance,
     bootstrap_over_participants,
     fdr,
+    max_statistic_p,
     percentile_interval,
     permutation_p,
     standardised_effect,
 )
-from ..structures import ALL_VOXELS, IntArray
-from .experiment_list import SHUFFLED
-from .experiments import NO_CONTROL, Decoded
+from ..structures import ALL_VOXELS, BoolArray, IntArray
+from .experiment_list import CONTROLS, NO_CONTROL, SHUFFLED, UNTRAINED
+from .experiments import TIE, Decoded
 from .resampling import TestStimuli, balanced_accuracy, permuted_accuracy, share_stimuli, stimulus_shares
 from .training_sets import FULL, REAL
 
@@ -28,7 +29,8 @@ GROUP = "group"
 SCORE_COLUMNS = (
     "participant", "roi", "training", "control", "step", "n_training", "full", "n_participants",
     "n_test_trials", "n_test_stimuli", "n_classes", "penalty", "penalty_at_edge", "accuracy", "ci_low",
-    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "auc", "top5",
+    "ci_high", "people_low", "people_high", "chance", "above_chance", "d", "p", "p_fdr", "p_max",
+    "permuted_within", "p_refit", "auc", "top5",
 )  # fmt: skip
 CONTRAST_COLUMNS = (
     "participant", "roi", "training", "control", "contrast", "n_participants", "n_same_sign",
@@ -36,10 +38,10 @@ CONTRAST_COLUMNS = (
 )  # fmt: skip
 CONFUSION_COLUMNS = ("participant", "training", "control", "label", "predicted", "count")
 _CELL = ["roi", "training", "control", "step"]
+NOTHING = "nothing"
 _EQUAL_SIZE = " at equal size"
-_SHUFFLED = " - shuffled"
-# Accuracies are sums of fractions: equal ones may differ in their last bits.
-_TIE = 1e-12
+# A whole set less the same under a control.
+_LESS = {SHUFFLED: " - shuffled", UNTRAINED: " - untrained"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ class Scores:
     Attributes
     ----------
     table : ``SCORE_COLUMNS``; accuracy is balanced accuracy on single test trials, chance its mean
-        under permuted labels, ``p_fdr`` over the rows with the full training set, controls apart
-    contrasts : ``CONTRAST_COLUMNS``; accuracy of a training set less that of the real one, or of the same
-        shuffled over images; ``p_fdr`` over ROI sets and training sets, whole sets less real as one family,
-        those cut to the real set's size as another, those less shuffled as a third
+        under permuted labels, ``p_fdr`` over the rows with the full training set, each control apart
+    contrasts : ``CONTRAST_COLUMNS``; accuracy of a training set less that of the real one, of the same
+        shuffled over images, or of the same from the untrained network; ``p_fdr`` over ROI sets and training
+        sets, whole sets less real as one family, those cut to the real set's size as another, those less
+        each control as one more
     confusion : ``CONFUSION_COLUMNS``; decoders of all voxels with the full training set
     skipped : sentences on what was left out
     """
@@ -73,14 +76,16 @@ def score(
     Intervals: 95% percentile bootstrap over test stimuli within their class (a stimulus' trials stay
     together), the same draws for every cell. They hold for new images of these classes. With n test
     stimuli a class their variance is (n - 1) / n of what it should be: too narrow where n is small.
-    p of an accuracy: labels permuted over test stimuli, predictions fixed, one-sided,
-    (1 + #{permuted >= observed}) / (1 + n). p of a contrast: the two decoders swap predictions stimulus
-    by stimulus, two-sided. It varies with differences between classes too, which a bootstrap within
-    classes takes as given, so that an interval can exclude zero where p is large.
+    p of an accuracy: labels permuted over test stimuli within source and session (``strata.usable``),
+    predictions fixed, one-sided, (1 + #{permuted >= observed}) / (1 + n). p of a contrast: the two decoders
+    swap predictions stimulus by stimulus, two-sided. It varies with differences between classes too, which
+    a bootstrap within classes takes as given, so that an interval can exclude zero where p is large.
     ``p_fdr``: Benjamini & Hochberg 1995, within a participant (or the group). Accuracies: rows with
-    the full training set, those of controls apart. Contrasts: rows with full sets are one family, over ROI
-    sets and training sets; rows at equal size, and those less shuffled, ask other questions and are
-    families of their own. ``above_chance`` is (accuracy - chance) / (1 - chance).
+    the full training set, those of each control apart. Contrasts: rows with full sets are one family, over
+    ROI sets and training sets; rows at equal size, and those less a control, ask other questions and are
+    families of their own. ``p_max``: of accuracies by the largest permuted one (Westfall & Young 1993), which
+    takes account of how regions and sets go together. ``above_chance`` is (accuracy - chance) / (1 - chance).
+    ``p_refit``: labels of the training set permuted and the decoder fitted again; the true test labels stay.
     """
     return _score([decoded], decoded.participant, rng, n_bootstrap, n_permutations)
 
@@ -100,7 +105,8 @@ def pool(
     participants too (``bootstrap_over_participants``), ``d`` is Hedges' over participants; with a handful
     of them both are rough. Cells that some participant lacks are left out, and ``skipped`` counts them.
     ``n_training``, ``penalty``, ``auc`` and ``top5`` are means over participants, the first rounded;
-    ``n_test_trials`` the sum; stimuli and classes are counted once.
+    ``n_test_trials`` the sum; stimuli and classes are counted once. Refits are drawn participant by
+    participant, so that their p says nothing of a mean over several that saw the same pictures: it is NaN.
     """
     return _score([d for d in participants if len(d.cells)], GROUP, rng, n_bootstrap, n_permutations)
 
@@ -149,6 +155,7 @@ class _Pool:
     shares : (n_participants, n_cells, n_stimuli) what each stimulus adds to accuracy
     draws : (n_participants, n_draws, n_cells) accuracy under bootstrap draws of stimuli
     null : (n_participants, n_permutations, n_cells) accuracy under permuted labels
+    within : what labels were permuted within: source, session, both or neither
     """
 
     participants: Sequence[Decoded]
@@ -156,6 +163,7 @@ class _Pool:
     shares: NDArray[np.float64]
     draws: NDArray[np.float64]
     null: NDArray[np.float64]
+    within: tuple[str, ...]
 
     @classmethod
     def of(
@@ -169,7 +177,7 @@ class _Pool:
         shares = np.zeros((len(participants), draws.shape[2], len(stimuli.labels)))
         for own, decoded, rows in zip(shares, participants, stimuli.rows, strict=True):
             own[:, rows] = stimulus_shares(decoded)
-        return cls(participants, name, shares, draws, null)
+        return cls(participants, name, shares, draws, null, stimuli.within)
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -226,9 +234,9 @@ def _table(pool: _Pool, rng: np.random.Generator) -> pd.DataFrame:
     chance = null.mean(axis=0)
     intervals = np.array([percentile_interval(cell) for cell in pool.draws.mean(axis=0).T])
     people = pool.people_intervals(pool.draws, rng)
-    p = np.array([permutation_p(value - _TIE, cell) for value, cell in zip(observed, null.T, strict=True)])
+    p = np.array([permutation_p(value - TIE, cell) for value, cell in zip(observed, null.T, strict=True)])
     over_chance = each - pool.null.mean(axis=1)
-    main = (cells["control"] == NO_CONTROL).to_numpy()
+    control = cells["control"].map({NO_CONTROL: 0, **{name: n for n, name in enumerate(CONTROLS, 1)}})
     full = cells["full"].to_numpy()
     of_all = {name: np.mean([d.cells[name] for d in participants], axis=0) for name in _MEANS}
     return pd.DataFrame(
@@ -252,7 +260,10 @@ def _table(pool: _Pool, rng: np.random.Generator) -> pd.DataFrame:
             "above_chance": above_chance(observed, chance),
             "d": [standardised_effect(cell) for cell in over_chance.T],
             "p": p,
-            "p_fdr": _fdr_by(p, np.where(full, np.where(main, 0, 1), -1)),
+            "p_fdr": _fdr_by(p, np.where(full, control, -1)),
+            "p_max": _max_p(observed, null, full & (control == 0).to_numpy()),
+            "permuted_within": " and ".join(pool.within) or NOTHING,
+            "p_refit": cells.get("p_refit", np.nan) if len(participants) == 1 else np.nan,
             "auc": of_all["auc"],
             "top5": of_all["top5"],
         },
@@ -264,7 +275,7 @@ _MEANS = ("n_training", "penalty", "auc", "top5")
 
 
 def _contrasts(pool: _Pool, signs: NDArray[np.float64], rng: np.random.Generator) -> pd.DataFrame:
-    """Whole sets less the whole real set, larger ones also at its size, and whole sets less shuffled."""
+    """Whole sets less the whole real set, larger ones also at its size, and whole sets less a control."""
     pairs = _pairs(pool.cells)
     changes = pool.draws[:, :, [one for one, _, _ in pairs]] - pool.draws[:, :, [two for _, two, _ in pairs]]
     people = pool.people_intervals(changes, rng)
@@ -279,7 +290,7 @@ def _contrasts(pool: _Pool, signs: NDArray[np.float64], rng: np.random.Generator
                 "participant": pool.name,
                 "roi": pool.cells["roi"][cell],
                 "training": pool.cells["training"][cell],
-                "control": SHUFFLED if contrast.endswith(_SHUFFLED) else NO_CONTROL,
+                "control": next((c for c, end in _LESS.items() if contrast.endswith(end)), NO_CONTROL),
                 "contrast": contrast,
                 "n_participants": len(each),
                 "n_same_sign": int((np.sign(each) == np.sign(difference)).sum()),
@@ -290,7 +301,7 @@ def _contrasts(pool: _Pool, signs: NDArray[np.float64], rng: np.random.Generator
                 "people_low": people[number, 0],
                 "people_high": people[number, 1],
                 "d": standardised_effect(each),
-                "p": permutation_p(abs(difference) - _TIE, np.abs(signs @ over_people)),
+                "p": permutation_p(abs(difference) - TIE, np.abs(signs @ over_people)),
             }
         )
     table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
@@ -308,7 +319,7 @@ def _pairs(cells: pd.DataFrame) -> list[tuple[int, int, str]]:
         if control != NO_CONTROL:
             actual = place.get((roi, training, NO_CONTROL, FULL))
             if actual is not None:
-                pairs.append((actual, number, f"{training}{_SHUFFLED}"))
+                pairs.append((actual, number, f"{training}{_LESS[control]}"))
             continue
         real = place.get((roi, REAL, NO_CONTROL, FULL))
         if training != REAL and step in (FULL, "1") and real is not None:
@@ -319,7 +330,8 @@ def _pairs(cells: pd.DataFrame) -> list[tuple[int, int, str]]:
 
 def _kind(contrast: str) -> int:
     """The family that a contrast belongs to."""
-    return next((n for n, end in enumerate((_EQUAL_SIZE, _SHUFFLED), 1) if contrast.endswith(end)), 0)
+    ends = (_EQUAL_SIZE, *_LESS.values())
+    return next((n for n, end in enumerate(ends, 1) if contrast.endswith(end)), 0)
 
 
 def _fdr_by(p: NDArray[np.float64], family: IntArray) -> NDArray[np.float64]:
@@ -328,6 +340,17 @@ def _fdr_by(p: NDArray[np.float64], family: IntArray) -> NDArray[np.float64]:
     for number in np.unique(family[family >= 0]):
         corrected[family == number] = fdr(p[family == number])
     return corrected
+
+
+def _max_p(
+    observed: NDArray[np.float64], null: NDArray[np.float64], family: BoolArray
+) -> NDArray[np.float64]:
+    """(n_cells,) p for the whole family together, accuracies in sd of their null; NaN elsewhere."""
+    p = np.full(len(observed), np.nan)
+    centre, sd = null[:, family].mean(axis=0), null[:, family].std(axis=0)
+    sd[sd == 0] = np.nan
+    p[family] = max_statistic_p((observed[family] - centre - TIE) / sd, (null[:, family] - centre) / sd)
+    return p
 
 
 def _confusion(participants: Sequence[Decoded], name: str) -> pd.DataFrame:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..encoding.components import PictureComponents
 from ..errors import InputMalformedError
 from ..structures import BoolArray, FloatArray, IntArray, RoiSet
 from ..synthesis.noise_model import NoiseModel
@@ -118,6 +119,10 @@ class ParticipantData:
     test : single real trials of the test stimuli
     rois : voxels to decode from
     noise : how real single trials vary; None where no stimulus was repeated
+    sources, sessions : of each stimulus, where known; labels are permuted within both (``strata.usable``)
+    noise_sd : (n_voxels,) of a real trial about a noiseless response; None to measure it on ``real``
+    untrained : as ``synthetic_same``, from an encoder on the untrained network; None where there is none
+    pictures : features of training and test pictures; None where they are not known
     """
 
     participant: str
@@ -126,10 +131,15 @@ class ParticipantData:
     test: LabelledResponses
     rois: tuple[RoiSet, ...]
     noise: NoiseModel | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    noise_sd: NDArray[np.float64] | None = None
+    untrained: LabelledResponses | None = None
+    pictures: PictureComponents | None = None
 
     def __post_init__(self) -> None:
         self._require_same_voxels()
-        for training in (self.real, *self.synthetic):
+        for training in (self.real, *self.synthetic, *([self.untrained] if self.untrained else [])):
             shared = sorted(set(training.stimuli) & set(self.test.stimuli))
             if shared:
                 raise InputMalformedError(
@@ -138,8 +148,19 @@ class ParticipantData:
                     "Remove or rename these images: a decoder must not be tested on what it was trained on",
                 )
 
+    def with_each(self, change: Callable[[LabelledResponses], LabelledResponses]) -> ParticipantData:
+        """The participant with every set of responses changed."""
+        return replace(
+            self,
+            real=change(self.real),
+            test=change(self.test),
+            synthetic=tuple(map(change, self.synthetic)),
+            untrained=None if self.untrained is None else change(self.untrained),
+        )
+
     def _require_same_voxels(self) -> None:
         sizes = {part.values.shape[1] for part in (self.real, self.test, *self.synthetic)}
+        sizes |= set() if self.untrained is None else {self.untrained.values.shape[1]}
         sizes |= {len(roi.voxels) for roi in self.rois}
         if len(sizes) > 1:
             raise InputMalformedError(
@@ -257,9 +278,7 @@ def of_stimuli(data: ParticipantData, keep: Callable[[str], bool]) -> Participan
     def part(responses: LabelledResponses) -> LabelledResponses:
         return responses.take([row for row, name in enumerate(responses.stimuli) if keep(name)])
 
-    return replace(
-        data, real=part(data.real), test=part(data.test), synthetic=tuple(map(part, data.synthetic))
-    )
+    return data.with_each(part)
 
 
 def noise_sd(data: ParticipantData) -> NDArray[np.float64]:
@@ -267,6 +286,8 @@ def noise_sd(data: ParticipantData) -> NDArray[np.float64]:
 
     Without out-of-fold responses the trials' sd, its upper bound. Labels do not enter.
     """
+    if data.noise_sd is not None:
+        return data.noise_sd
     real = data.real.values.astype(np.float64)
     same = next((part for part in data.synthetic if part.name == SYNTHETIC_SAME), None)
     row_of = {} if same is None else {stimulus: row for row, stimulus in enumerate(same.stimuli)}

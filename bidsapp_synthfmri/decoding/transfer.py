@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputMalformedError
-from ..structures import FloatArray, IntArray
+from ..structures import FloatArray
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-3, 5, 17))
+LEAST_PICTURES = 3
+# Voxels of the target that are taken to float64 at a time.
+_BLOCK = 2048
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A linear map from one participant's voxels to another's.
+    """A linear map of some rank from one participant's voxels to another's.
 
     Attributes
     ----------
-    weights : (n_source_voxels, n_target_voxels)
+    basis : (n_source_voxels, rank)
+    coefficients : (rank, n_target_voxels); the map's weights are ``basis @ coefficients``
     source_mean, target_mean : (n_voxels,) over the common pictures
     alpha : the penalty chosen
     alphas : what it was chosen from
@@ -30,7 +34,8 @@ class Transfer:
         the target's mean
     """
 
-    weights: FloatArray
+    basis: FloatArray
+    coefficients: FloatArray
     source_mean: FloatArray
     target_mean: FloatArray
     alpha: float
@@ -44,134 +49,191 @@ class Transfer:
 
     def apply(self, responses: FloatArray) -> FloatArray:
         """(n, n_target_voxels) what the target would show, of (n, n_source_voxels) responses."""
-        mapped = (responses - self.source_mean) @ self.weights + self.target_mean
+        mapped = (responses - self.source_mean) @ self.basis @ self.coefficients + self.target_mean
         return np.asarray(mapped, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class DecomposedSource:
+    """Synthetic responses of one participant, ready to be mapped to any other's to the same pictures.
+
+    Attributes
+    ----------
+    mean : (n_voxels,) over pictures
+    basis : (n_voxels, rank) float64, right singular vectors of the centred, scaled responses, divided by
+        the scale
+    scores : (n_images, rank) float64, those responses in the basis
+    values : (rank,) float64, their squared singular values
+    unit : what a penalty is relative to: the mean eigenvalue over voxels
+    has_noise : whether responses were scaled by the noise of trials
+    """
+
+    mean: FloatArray
+    basis: Tensor
+    scores: Tensor
+    values: Tensor
+    unit: float
+    has_noise: bool
+
+    def maps(
+        self, target: FloatArray, noise: Sequence[float] = (1.0,), alphas: Sequence[float] = ALPHAS
+    ) -> tuple[Transfer, ...]:
+        """A map for each amount of noise.
+
+        Parameters
+        ----------
+        target : (n_images, n_target_voxels) synthetic responses of the target to the same pictures
+        noise : variance of the noise of what is to be mapped, relative to single trials: 1 for these, 1/m
+            for means of m repeats; of no effect where the noise of trials was not given
+        alphas : grid of the penalty, relative to ``unit``
+
+        Raises
+        ------
+        InputMalformedError : numbers of pictures differ, or values that are not finite
+
+        Notes
+        -----
+        The map is fitted to noiseless responses and applied to responses with noise, so what is minimised
+        over the grid is the expected error of these on new pictures: with every source voxel divided by its
+        noise's sd, ``GCV + n noise |W|^2``. GCV is the generalised cross-validation error over pictures
+        (Golub, Heath & Wahba 1979), ``|X W - Y|^2 / (1 - df / n)^2`` with the intercept among the degrees
+        of freedom, and the second term is what noise that is independent between voxels adds. One
+        decomposition of the source serves all targets, penalties and amounts of noise.
+        """
+        _require_target(target, len(self.scores))
+        mean = target.mean(axis=0, dtype=np.float64)
+        projected, total = self._projected(target, mean)
+        square = projected.double().square().sum(dim=1)  # (rank,)
+        grid = torch.tensor(alphas, dtype=torch.float64)[:, None] * self.unit
+        left = self._left_out_errors(square, total, grid)
+        norm = (square / (self.values + grid) ** 2).sum(dim=1)  # (n_alphas,) |W|^2
+        found = []
+        for variance in noise:
+            added = len(self.scores) * variance * norm if self.has_noise else 0 * norm
+            errors = (left + added) / max(total, torch.finfo(torch.float64).tiny)
+            best = int(errors.argmin())
+            found.append(
+                Transfer(
+                    self.basis.float().numpy(),
+                    (projected / (self.values + grid[best]).float()[:, None]).numpy(),
+                    self.mean,
+                    np.asarray(mean, dtype=np.float32),
+                    float(alphas[best]),
+                    tuple(map(float, alphas)),
+                    errors.numpy(),
+                )
+            )
+        return tuple(found)
+
+    def _projected(self, target: FloatArray, mean: NDArray[np.float64]) -> tuple[Tensor, float]:
+        """(rank, n_target_voxels) products of scores and centred target, and the target's sum of squares."""
+        parts, total = [], 0.0
+        for start in range(0, target.shape[1], _BLOCK):
+            block = slice(start, start + _BLOCK)
+            centred = torch.from_numpy(target[:, block] - mean[block])
+            total += float(centred.square().sum())
+            parts.append((self.scores.T @ centred).float())
+        return torch.cat(parts, dim=1), total
+
+    def _left_out_errors(self, square: Tensor, total: float, grid: Tensor) -> Tensor:
+        """(n_alphas,) generalised cross-validation error, summed over pictures."""
+        n = len(self.scores)
+        fitted = (square * (self.values + 2 * grid) / (self.values + grid) ** 2).sum(dim=1)
+        missed = (total - fitted).clamp(min=0)
+        used = 1 + (self.values / (self.values + grid)).sum(dim=1)  # degrees of freedom
+        return missed / (1 - used / n) ** 2
+
+
+def decompose_source(source: FloatArray, noise_sd: NDArray[np.float64] | None = None) -> DecomposedSource:
+    """Synthetic responses decomposed, by the smaller of their two Gram matrices.
+
+    Parameters
+    ----------
+    source : (n_images, n_voxels) synthetic responses of the participant whose trials are to be mapped
+    noise_sd : (n_voxels,) sd of the noise of these trials; None where they have none
+
+    Raises
+    ------
+    InputMalformedError : fewer than three pictures, values that are not finite or do not vary, or a voxel's
+        noise is not above zero
+    """
+    _require_source(source, noise_sd)
+    scale = torch.ones(source.shape[1], dtype=torch.float64)
+    if noise_sd is not None:
+        scale = torch.as_tensor(noise_sd, dtype=torch.float64)
+    mean = source.mean(axis=0, dtype=np.float64)
+    x = torch.from_numpy(source - mean).div_(scale)
+    n, p = x.shape
+    values, vectors = torch.linalg.eigh(x.T @ x if p <= n else x @ x.T)
+    kept = values > max(n, p) * torch.finfo(values.dtype).eps * values[-1]
+    if not bool(kept.any()):
+        raise InputMalformedError(
+            "Synthetic responses to the common pictures do not vary",
+            "Run the participant level again: an encoder predicts the same for every picture",
+        )
+    unit = float(x.square().sum()) / p
+    values, vectors = values[kept], vectors[:, kept]
+    if p > n:
+        scores = vectors * values.sqrt()
+        vectors = x.T @ vectors / values.sqrt()
+    else:
+        scores = x @ vectors
+    return DecomposedSource(
+        np.asarray(mean, dtype=np.float32),
+        vectors / scale[:, None],
+        scores,
+        values,
+        unit,
+        noise_sd is not None,
+    )
 
 
 def fit_transfer(
     source: FloatArray,
     target: FloatArray,
-    folds: IntArray,
     noise_sd: NDArray[np.float64] | None = None,
     alphas: Sequence[float] = ALPHAS,
 ) -> Transfer:
-    """Ridge regression of one participant's synthetic responses on another's.
+    """Ridge regression of one participant's synthetic responses on another's, for single trials.
 
     Parameters
     ----------
     source, target : (n_images, n_voxels) synthetic responses of the two to the same pictures, in order
-    folds : (n_images,) number of the fold of each; the penalty is chosen by leaving one out at a time
-    noise_sd : (n_source_voxels,) sd of the noise of the real trials that are to be mapped; None where they
-        have none
-    alphas : grid of the penalty, relative to the mean eigenvalue of the scaled source's covariance
+    noise_sd, alphas : as ``decompose_source`` and ``DecomposedSource.maps`` have them
 
     Raises
     ------
-    InputMalformedError : numbers of pictures differ, fewer than two folds, values that are not finite, or a
-        voxel's noise is not above zero
-
-    Notes
-    -----
-    The map is fitted to noiseless responses and applied to trials with noise, so what is minimised over the
-    grid is the expected error of such trials: with every source voxel divided by its noise's sd,
-    ``||X W - Y||^2 + n ||W||^2`` on the pictures left out, noise being independent between voxels. Columns
-    are centred within each training part, so that the mean is not penalised. One eigendecomposition of the
-    covariance a fold serves all penalties.
+    InputMalformedError : as they do
     """
-    _require(source, target, folds, noise_sd)
-    scale = np.ones(source.shape[1]) if noise_sd is None else np.asarray(noise_sd, dtype=np.float64)
-    x, y = torch.as_tensor(source).double() / torch.as_tensor(scale), torch.as_tensor(target).double()
-    errors = np.zeros(len(alphas))
-    for fold in np.unique(folds):
-        out = torch.as_tensor(folds == fold)
-        noise = 0.0 if noise_sd is None else float(out.sum())
-        errors += _left_out_errors(x, y, out, alphas, noise)
-    errors /= float((y - y.mean(dim=0)).square().sum())
-    alpha = float(alphas[int(np.argmin(errors))])
-    fitted = _decomposed(x, y)
-    weights = fitted.weights(alpha) / torch.as_tensor(scale)[:, None]
-    return Transfer(
-        weights.float().numpy(),
-        np.asarray(source.mean(axis=0), dtype=np.float32),
-        np.asarray(target.mean(axis=0), dtype=np.float32),
-        alpha,
-        tuple(map(float, alphas)),
-        errors,
-    )
+    return decompose_source(source, noise_sd).maps(target, alphas=alphas)[0]
 
 
-@dataclass(frozen=True)
-class _Decomposed:
-    """Ridge of any penalty: ``weights = V (values + penalty)^-1 V' X'Y``.
-
-    Attributes
-    ----------
-    mean_x, mean_y : (n_voxels,) of the training part
-    vectors : (n_source, n_source) V
-    values : (n_source,) eigenvalues of X'X
-    projected : (n_source, n_target) V' X'Y
-    unit : what a penalty is relative to
-    """
-
-    mean_x: Tensor
-    mean_y: Tensor
-    vectors: Tensor
-    values: Tensor
-    projected: Tensor
-    unit: float
-
-    def rotated(self, alpha: float) -> Tensor:
-        """(n_source, n_target) V' times the weights."""
-        return self.projected / (self.values + alpha * self.unit)[:, None]
-
-    def weights(self, alpha: float) -> Tensor:
-        return self.vectors @ self.rotated(alpha)
-
-
-def _decomposed(x: Tensor, y: Tensor) -> _Decomposed:
-    mean_x, mean_y = x.mean(dim=0), y.mean(dim=0)
-    centred = x - mean_x  # (n_images, n_source)
-    values, vectors = torch.linalg.eigh(centred.T @ centred)
-    projected = vectors.T @ (centred.T @ (y - mean_y))
-    values = values.clamp(min=0)
-    return _Decomposed(mean_x, mean_y, vectors, values, projected, max(float(values.mean()), 1e-12))
-
-
-def _left_out_errors(
-    x: Tensor, y: Tensor, out: Tensor, alphas: Sequence[float], noise: float
-) -> NDArray[np.float64]:
-    """(n_alphas,) squared error on the pictures left out, with what noise of variance 1 a voxel adds."""
-    fitted = _decomposed(x[~out], y[~out])
-    rotated = (x[out] - fitted.mean_x) @ fitted.vectors  # (n_out, n_source)
-    wanted = y[out] - fitted.mean_y
-    errors = []
-    for alpha in alphas:
-        weights = fitted.rotated(alpha)
-        missed = (rotated @ weights - wanted).square().sum()
-        errors.append(float(missed + noise * weights.square().sum()))
-    return np.array(errors)
-
-
-def _require(
-    source: FloatArray, target: FloatArray, folds: IntArray, noise_sd: NDArray[np.float64] | None
-) -> None:
-    if not len(source) == len(target) == len(folds):
+def _require_source(source: FloatArray, noise_sd: NDArray[np.float64] | None) -> None:
+    if len(source) < LEAST_PICTURES:
         raise InputMalformedError(
-            f"There are synthetic responses to {len(source)} pictures of one participant, {len(target)} of"
-            f" the other, and {len(folds)} folds",
-            "Give responses of both to the same pictures, and a fold a picture",
-        )
-    if len(np.unique(folds)) < 2:
-        raise InputMalformedError(
-            f"{len(source)} common pictures are in {len(np.unique(folds))} folds, and two are needed",
+            f"There are {len(source)} common pictures, and {LEAST_PICTURES} are needed",
             "Give participants with more pictures in common",
         )
-    if not (np.isfinite(source).all() and np.isfinite(target).all()):
-        raise InputMalformedError(
-            "Synthetic responses to the common pictures are not all finite",
-            "Run the participant level again for both participants",
-        )
+    _require_finite(source)
     if noise_sd is not None and not (np.isfinite(noise_sd).all() and (np.asarray(noise_sd) > 0).all()):
         raise InputMalformedError(
             "A voxel's noise is not above zero", "Leave out the voxels whose trials do not vary"
+        )
+
+
+def _require_target(target: FloatArray, n_images: int) -> None:
+    if len(target) != n_images:
+        raise InputMalformedError(
+            f"There are synthetic responses to {n_images} pictures of one participant, {len(target)} of"
+            " the other",
+            "Give responses of both to the same pictures",
+        )
+    _require_finite(target)
+
+
+def _require_finite(responses: FloatArray) -> None:
+    if not np.isfinite(responses).all():
+        raise InputMalformedError(
+            "Synthetic responses to the common pictures are not all finite",
+            "Run the participant level again for both participants",
         )

@@ -3,170 +3,192 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
+import pandas as pd
+from numpy.typing import NDArray
 
-from ..encoding.resolvents import Decomposition
 from ..errors import InputMalformedError
 from ..structures import IntArray
-from .cells import make_cell
-from .classifiers import Classifier
-from .group_deleted import Deletion, noise_sd_without, predict_without
+from .category_folds import CategoryFolds
+from .experiment_list import Experiment
+from .experiments import INNER_FOLDS, Decoded, decode, edge_note, nothing_decoded
+from .training_sets import MIXED, SYNTHETIC_SAME, Comparison, ParticipantData, compare
+
+_CELL = ["roi", "training", "control", "step"]
+_NAMED = 8
 
 
 @dataclass(frozen=True)
-class CategoryFolds:
-    """Categories that are left out together.
+class UnseenData:
+    """What one participant brings to decoding unseen categories.
 
     Attributes
     ----------
-    classes : names
-    fold : (n_classes,) fold of each; every fold has two classes or more
+    data : real trials; in place of synthetic sets the responses to each picture that the encoder without its
+        category's fold predicts
+    folds : which categories were left out together
+    noise_sd : (n_folds, n_voxels) of a real trial about its prediction, over categories of the other folds
     """
 
-    classes: tuple[str, ...]
-    fold: IntArray
-
-    @property
-    def n_folds(self) -> int:
-        """How many folds there are."""
-        return int(self.fold.max()) + 1
-
-    def numbers(self, labels: Sequence[str | None]) -> IntArray:
-        """Position of each label in ``classes``, -1 where it has none there."""
-        place = {name: number for number, name in enumerate(self.classes)}
-        return np.array([-1 if name is None else place.get(name, -1) for name in labels], dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class UnseenDecoded:
-    """Predictions for real trials of categories that no real response taught.
-
-    Attributes
-    ----------
-    folds : which categories were told apart from which
-    labels : (n_test,) true class as position in ``folds.classes``, -1 where the trial has none of them
-    decisions : (n_test, n_classes) decision values of the classes of the trial's fold, -inf elsewhere;
-        NaN for trials of no class
-    penalty : (n_folds,) hyperparameter of each fold's decoder
-    n_training : (n_folds,) images each fold's decoder was trained on
-    """
-
+    data: ParticipantData
     folds: CategoryFolds
-    labels: IntArray
-    decisions: Tensor
-    penalty: Tensor
-    n_training: IntArray
+    noise_sd: NDArray[np.float64]
 
-    @property
-    def predicted(self) -> IntArray:
-        """(n_test,) class of the highest decision value, -1 for trials of no class."""
-        best = self.decisions.nan_to_num(-torch.inf).argmax(dim=1).cpu().numpy()
-        return np.where(self.labels < 0, -1, best)
+    @classmethod
+    def of(cls, data: ParticipantData, folds: CategoryFolds) -> UnseenData:
+        """Measure the noise, over trials of the training set.
 
-    @property
-    def accuracy(self) -> float:
-        """Mean over classes of their share of trials that are right."""
-        known = self.labels >= 0
-        right = (self.predicted == self.labels)[known]
-        return float(np.mean([right[self.labels[known] == c].mean() for c in np.unique(self.labels[known])]))
-
-    @property
-    def chance(self) -> float:
-        """Expected accuracy of a guess among the classes of the trial's fold."""
-        sizes = np.bincount(self.folds.fold)
-        tested = np.unique(self.labels[self.labels >= 0])
-        return float(np.mean(1 / sizes[self.folds.fold[tested]]))
-
-
-def category_folds(classes: Sequence[str], n_folds: int, rng: np.random.Generator) -> CategoryFolds:
-    """Categories dealt at random into folds of two or more.
-
-    Parameters
-    ----------
-    n_folds : at most; fewer where there are not two categories for each
-
-    Raises
-    ------
-    InputMalformedError : fewer than four categories: with one fold nothing is left to fit the encoder to
-    """
-    names = tuple(sorted(set(classes)))
-    if len(names) < 4 or n_folds < 2:
-        raise InputMalformedError(
-            f"{len(names)} categories cannot be left out in {n_folds} folds of two or more",
-            "Use labels with four categories or more, and two folds or more",
-        )
-    fold = np.empty(len(names), dtype=np.int64)
-    fold[rng.permutation(len(names))] = np.arange(len(names)) % min(n_folds, len(names) // 2)
-    return CategoryFolds(names, fold)
+        Raises
+        ------
+        InputMalformedError : no encoder without its category predicted a training picture, or for one fold
+            alone
+        """
+        who, remedy = f"Participant {data.participant}", "Run the participant level again"
+        same = next((part for part in data.synthetic if part.name == SYNTHETIC_SAME), None)
+        if same is None:
+            raise InputMalformedError(f"{who}: no encoder without a category predicted its pictures", remedy)
+        row_of = {stimulus: row for row, stimulus in enumerate(same.stimuli)}
+        rows = [row for row, stimulus in enumerate(data.real.stimuli) if stimulus in row_of]
+        predicted = same.values[[row_of[data.real.stimuli[row]] for row in rows]]
+        errors = data.real.values[rows].astype(np.float64) - predicted
+        fold = folds.of([data.real.labels[row] for row in rows])
+        if len(np.unique(fold[fold >= 0])) < 2:
+            raise InputMalformedError(f"{who}: only one fold of categories has training trials", remedy)
+        others = [errors[(fold >= 0) & (fold != number)] for number in range(folds.n_folds)]
+        return cls(data, folds, np.array([own.std(axis=0) for own in others]))
 
 
 def decode_unseen(
-    decomposition: Decomposition,
-    Y: Tensor,
-    alpha: Tensor,
-    cross: Tensor,
-    folds: CategoryFolds,
-    row_labels: Sequence[str | None],
-    candidate_labels: Sequence[str | None],
-    test: Tensor,
-    test_labels: Sequence[str | None],
-    classifier: Classifier,
-) -> UnseenDecoded:
-    """Decode real trials of each fold's categories from what an encoder without them says of other images.
+    unseen: UnseenData,
+    rng: np.random.Generator,
+    experiment: Experiment,
+    min_train: int = 5,
+    min_test: int = 2,
+) -> Decoded:
+    """Predictions for real trials of categories that neither encoders nor decoders saw a real response to.
 
     Parameters
     ----------
-    decomposition, Y, alpha, cross : as of ``group_deleted.predict_without``
-    row_labels : (n,) category of each training row; rows of no category stay in every encoder
-    candidate_labels : (m,) category of each candidate image, none of them a test stimulus
-    test : (n_test, n_voxels) real trials
-    test_labels : (n_test,)
-    classifier : chooses among the categories of one fold
+    unseen : responses, folds and noise
+    rng, experiment, min_train, min_test : as of ``experiments.decode``
 
-    Raises
-    ------
-    InputMalformedError : a category of the folds has no candidate image
+    Returns
+    -------
+    predictions counted over all categories, those for a trial within its own fold, within which alone labels
+    are exchanged (``Decoded.strata``). ``n_training`` counts pictures of all folds; ``penalty``, ``auc`` and
+    ``top5`` are means over folds, the last two weighed by their categories
 
     Notes
     -----
-    METHODS, "Decoding". The noise that the decoder expects is measured on other folds' categories.
+    METHODS, "Decoding": a decoder a fold, which chooses among its categories. One trained on ``real``
+    responses did see the categories: it is what real data of them would give. The noise that decoders of
+    synthetic responses expect is measured on other folds' categories. All folds take part with the same
+    training sets (``training_sets.compare``); categories that this leaves alone in their fold are left out.
     """
-    rows, candidates = folds.numbers(row_labels), folds.numbers(candidate_labels)
-    lacking = [folds.classes[c] for c in range(len(folds.classes)) if not (candidates == c).any()]
-    if lacking:
-        raise InputMalformedError(
-            f"There are no other images of {len(lacking)} categories, e.g. {lacking[0]!r}",
-            "Leave them out, or give images of them with --images",
+    data, who = _sets_of(unseen.data, experiment), f"Participant {unseen.data.participant}"
+    comparison = compare(data, min_train, min_test, INNER_FOLDS.get(experiment.classifier, 0))
+    skipped = list(comparison.skipped)
+    folds = unseen.folds.restricted(comparison.classes)
+    alone = sorted(set(comparison.classes) - set(folds.classes))
+    if alone:
+        skipped.append(
+            f"{who}: {len(alone)} of {len(comparison.classes)} categories have no other in their fold to be"
+            f" told apart from, so left out ({', '.join(alone[:_NAMED])}{', ...' * (len(alone) > _NAMED)})."
         )
-    deletions = [
-        Deletion(_of_fold(folds, rows, fold), _of_fold(folds, candidates, fold))
-        for fold in range(folds.n_folds)
+    parts = []
+    for own, child in zip(folds.members(), rng.spawn(folds.n_folds), strict=True):
+        noise_sd = unseen.noise_sd[unseen.folds.of(own[:1])[0]]
+        parts.append(
+            decode(_of_fold(data, comparison, own, noise_sd), child, experiment, min_train, min_test)
+        )
+    skipped += _said(parts)
+    parts = [part for part in parts if part.classes]
+    if not parts:
+        skipped.append(f"{who}: no unseen categories can be told apart.")
+        return nothing_decoded(data, tuple(skipped))
+    skipped += edge_note(data.participant, pd.concat([part.cells for part in parts]))
+    joined = _joined(parts, skipped)
+    return replace(joined, skipped=tuple(skipped))
+
+
+def _sets_of(data: ParticipantData, experiment: Experiment) -> ParticipantData:
+    """The participant with the synthetic sets that take part: others must not decide which categories do."""
+    if MIXED in experiment.training:
+        return data
+    return replace(data, synthetic=tuple(part for part in data.synthetic if experiment.takes(part.name)))
+
+
+def _of_fold(
+    data: ParticipantData, comparison: Comparison, classes: Sequence[str], noise_sd: NDArray[np.float64]
+) -> ParticipantData:
+    """The participant with a fold's categories, and the sets that take part in every fold."""
+    real, *synthetic = (part.of_classes(classes) for part in comparison.training)
+    test = comparison.test.of_classes(classes)
+    return replace(data, real=real, test=test, synthetic=tuple(synthetic), noise_sd=noise_sd)
+
+
+def _said(parts: Sequence[Decoded]) -> list[str]:
+    """What was left out of folds, said once where it is the same in all; penalties are counted over folds."""
+    said = [
+        [one for one in part.skipped if one not in edge_note(part.participant, part.cells)] for part in parts
     ]
-    synthetic = predict_without(decomposition, Y, alpha, cross, deletions)
-    labels = folds.numbers(test_labels)
-    decisions = test.new_full((len(test), len(folds.classes)), -torch.inf)
-    decisions[torch.from_numpy(labels < 0).to(test.device)] = torch.nan
-    penalties = []
-    for fold, deletion in enumerate(deletions):
-        own = np.flatnonzero(folds.fold == fold)
-        training = candidates[deletion.candidates.numpy()]
-        noise = noise_sd_without(synthetic.residuals, deletion.rows.to(Y.device)).cpu().numpy()
-        responses = synthetic.candidates[deletion.candidates.to(Y.device)]
-        cell = make_cell(responses, np.searchsorted(own, training), noise_sd=noise, device=Y.device)
-        found = classifier.fit(cell)
-        trials = np.flatnonzero(np.isin(labels, own))
-        values = found.decision_function(test[trials])[0].to(decisions)
-        decisions[np.ix_(trials, own)] = values
-        penalties.append(found.penalty)
-    n_training = np.array([len(deletion.candidates) for deletion in deletions], dtype=np.int64)
-    return UnseenDecoded(folds, labels, decisions, torch.cat(penalties), n_training)
+    of_all = [one for one in said[0] if all(one in own for own in said)] if said else []
+    of_some = [
+        f"Fold {number} of categories: {one}"
+        for number, own in enumerate(said, 1)
+        for one in own
+        if one not in of_all
+    ]
+    return [*of_all, *of_some]
 
 
-def _of_fold(folds: CategoryFolds, numbers: IntArray, fold: int) -> Tensor:
-    """Where the class is of the fold."""
-    known = numbers >= 0
-    return torch.from_numpy(np.flatnonzero(known & (folds.fold[np.where(known, numbers, 0)] == fold)))
+def _joined(parts: Sequence[Decoded], skipped: list[str]) -> Decoded:
+    """All folds as one: cells that every fold has, classes and stimuli of one fold after another."""
+    keys = [list(part.cells[_CELL].itertuples(index=False, name=None)) for part in parts]
+    every = dict.fromkeys(key for own in keys for key in own)
+    common = [key for key in keys[0] if all(key in own for own in keys)]
+    if len(common) < len(every):
+        skipped.append(
+            f"Participant {parts[0].participant}: {len(every) - len(common)} of {len(every)} combinations of"
+            " ROI, training set and size are left out, because a fold of categories lacks them."
+        )
+    rows = [[own.index(key) for key in common] for own in keys]
+    tables = [part.cells.iloc[own].reset_index(drop=True) for part, own in zip(parts, rows, strict=True)]
+    sizes = [len(part.classes) for part in parts]
+    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    counts = np.zeros((len(common), sum(len(part.stimuli) for part in parts), sum(sizes)), dtype=np.int64)
+    first = 0
+    for part, own, start in zip(parts, rows, starts, strict=True):
+        last = first + len(part.stimuli)
+        counts[:, first:last, start : start + len(part.classes)] = part.counts[own]
+        first = last
+    return Decoded(
+        participant=parts[0].participant,
+        classes=tuple(name for part in parts for name in part.classes),
+        stimuli=tuple(name for part in parts for name in part.stimuli),
+        labels=np.concatenate([part.labels + start for part, start in zip(parts, starts, strict=True)]),
+        cells=_cells(tables, np.array(sizes)),
+        counts=counts,
+        skipped=(),
+        strata=np.repeat(np.arange(len(parts)), [len(part.stimuli) for part in parts]),
+        sources=np.concatenate([part.sources for part in parts]),
+        sessions=np.concatenate([part.sessions for part in parts]),
+    )
+
+
+def _cells(tables: Sequence[pd.DataFrame], sizes: IntArray) -> pd.DataFrame:
+    """One row a cell, from a table a fold with the same cells, of ``sizes`` classes."""
+
+    def each(column: str) -> NDArray[np.float64]:
+        return np.array([table[column].to_numpy(dtype=np.float64) for table in tables])  # (n_folds, n_cells)
+
+    weights = sizes / sizes.sum()
+    return tables[0].assign(
+        n_training=each("n_training").sum(axis=0).astype(np.int64),
+        penalty=each("penalty").mean(axis=0),
+        penalty_at_edge=each("penalty_at_edge").max(axis=0) > 0,
+        auc=weights @ each("auc"),
+        top5=weights @ each("top5"),
+    )

@@ -104,6 +104,27 @@ STIMULUS_COLUMNS = Columns(
     },
     other="Column of the stimulus table, as it was there",
 )
+UNSEEN_COLUMNS = Columns(
+    {
+        "image": Column("Number of the image's map in the synthetic responses file, from 1"),
+        "stimulus": Column("Identity of the picture"),
+        "split": Column(
+            "Where the picture is from: the training set, or an extra image set, whose name is here then",
+            levels=levels(train="a stimulus of the training set; no test stimulus is here"),
+        ),
+        "prediction": Column(
+            "Which encoder made the row",
+            levels=MappingProxyType(
+                {
+                    "category-deleted encoder": "an encoder fitted without any trial of the fold's"
+                    " categories; penalties and layers are those that all training trials chose"
+                }
+            ),
+        ),
+        "label": Column("Category of the picture, in the label set that the sidecar names"),
+        "fold": Column("Number of the fold of categories that were left out together, from 1"),
+    }
+)
 RANK_COLUMNS = Columns(
     {
         "rank": Column("Place of the image among all that were ranked, from 1, the highest score"),
@@ -125,6 +146,7 @@ RANK_COLUMNS = Columns(
 # Columns that lead a table, in this order; whatever else there is follows.
 TRIAL_ORDER = ("session", "run", "onset", "duration", "stimulus")
 STIMULUS_ORDER = ("stimulus", "split", "prediction", "label", "repeat", "listed")
+UNSEEN_ORDER = ("stimulus", "split", "prediction", "label", "fold")
 
 INDEX_COLUMNS = Columns(
     {"index": Column("Value of the voxels in the image"), "name": Column("What the voxels of this value are")}

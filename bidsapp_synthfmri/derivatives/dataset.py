@@ -19,6 +19,7 @@ from ..synthesis_config import ImageConfig, RankConfig
 from . import names
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
+from .descriptions import DESCRIPTIONS
 from .tables import kinds_of, parse_table, table_text
 from .writer import json_text
 
@@ -216,14 +217,14 @@ def _source_dataset(config: RunConfig, source: Json) -> Json:
 
 
 def _write_descriptions(output_dir: Path, config: RunConfig | ImageConfig) -> None:
-    rows = {**_recorded_descriptions(output_dir), **names.DESCRIPTIONS}
+    rows = {**_recorded_descriptions(output_dir), **DESCRIPTIONS}
     for name, _ in config.images:
         desc = names.of_extra_set(names.SYNTHETIC, name).desc
         rows[str(desc)] = f"Responses predicted for the image set {name}; no human was scanned for them"
     if isinstance(config, RankConfig):
         desc = names.of_region(names.RANKED_STIMULI, config.label).desc
         rows[str(desc)] = f"Images in order of the response predicted for {config.label}"
-    ordered = [*names.DESCRIPTIONS, *sorted(set(rows) - set(names.DESCRIPTIONS))]
+    ordered = [*DESCRIPTIONS, *sorted(set(rows) - set(DESCRIPTIONS))]
     table = pd.DataFrame(
         {"desc_id": [f"desc-{desc}" for desc in ordered], "description": [rows[desc] for desc in ordered]}
     )

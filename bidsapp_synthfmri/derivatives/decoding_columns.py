@@ -7,11 +7,15 @@ from types import MappingProxyType
 from .columns import Column, Columns
 
 _PARTICIPANT = Column("Participant label without 'sub-', or 'group' for the mean over participants")
-_ROI = Column("Region of interest, masks of both hemispheres joined; 'all' is every voxel")
+_ROI = Column(
+    "Region of interest, masks of both hemispheres joined; 'all' is every voxel, and of image features no"
+    " region"
+)
 _TRAINING = Column(
     "What the decoder was trained on: real responses, synthetic responses to the same images"
     " (synthetic_same) or to an extra image set (synthetic_ and its name), or real responses with those to"
-    " every extra set, or to the same images where there is none (mixed)"
+    " every extra set, or to the same images where there is none (mixed); the features of the real"
+    " training images (image_features); of decisions also real responses of the other participants (others)"
 )
 _EXPERIMENT = Column("The experiment's name in the list; the summary holds the list")
 _SOURCE = Column("Source of the pictures that take part; 'all' where the experiment is not within one")
@@ -22,6 +26,8 @@ _CONTROL = Column(
             "none": "none: categories are decoded",
             "source": "the source of the pictures is decoded in place of their category",
             "shuffled_encoder": "synthetic responses are shuffled over images before training",
+            "untrained_network": "the encoder reads the same network with random weights",
+            "image_features": "the ceiling: the pictures' features are decoded, no response",
         }
     ),
 )
@@ -39,6 +45,15 @@ DECODING_COLUMNS = Columns(
         "experiment": _EXPERIMENT,
         "labels": Column("Label set that the categories are of"),
         "source": _SOURCE,
+        "categories": Column(
+            "Whether the encoder behind the synthetic responses saw responses to the categories told apart",
+            levels=MappingProxyType(
+                {
+                    "seen": "it saw responses to other pictures of them",
+                    "unseen": "it saw none; each trial is told apart among the categories of its fold alone",
+                }
+            ),
+        ),
         "classifier": Column("ridge, lda (linear discriminant analysis, shrunk covariance) or logistic"),
         "noise": Column("Noise of synthetic training trials: none, independent over voxels or calibrated"),
         "repeats": Column("Synthetic trials of each image"),
@@ -67,7 +82,22 @@ DECODING_COLUMNS = Columns(
         "p": Column("p value from permuted labels, one-sided, not corrected"),
         "p_fdr": Column(
             f"{_FDR}; family: regions and training sets of the participant in this experiment and source,"
-            " whole training sets only, the shuffled control being a family of its own"
+            " whole training sets only, each control being a family of its own"
+        ),
+        "p_max": Column(
+            "p value that holds for all regions and training sets of the participant in this experiment and"
+            " source together, whole sets without controls, from the largest accuracy of each permutation"
+            " (Westfall & Young 1993)"
+        ),
+        "permuted_within": Column(
+            "What labels were permuted within to get chance and p: the pictures' source, the session that"
+            " test trials are of (those of several sessions apart), both, or nothing where neither is known,"
+            " differs, or leaves labels to permute"
+        ),
+        "p_refit": Column(
+            "p value from decoders fitted again to permuted labels of the whole training set, within source"
+            " and session, one-sided, not corrected; n/a where the experiment asks for none, and for the mean"
+            " over participants"
         ),
         "auc": Column("Area under the ROC curve of each category against the others, mean over categories"),
         "top5": Column(
@@ -86,7 +116,8 @@ CONTRAST_COLUMNS = Columns(
         "control": _CONTROL,
         "contrast": Column(
             "Which training set less which; 'at equal size': the first cut to as many stimuli as the second;"
-            " 'shuffled': the same set, responses shuffled over images"
+            " 'shuffled': the same set, responses shuffled over images; 'untrained': the same set from the"
+            " untrained network"
         ),
         "n_participants": _N_PARTICIPANTS,
         "n_same_sign": Column("Number of participants whose own difference has the sign of the mean"),
@@ -100,7 +131,8 @@ CONTRAST_COLUMNS = Columns(
         "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
         "p_fdr": Column(
             f"{_FDR} over regions and training sets of the participant in this experiment and source;"
-            " contrasts of whole training sets, those at equal size and those less shuffled are a family each"
+            " contrasts of whole training sets, those at equal size and those less each control are a family"
+            " each"
         ),
     }
 )
@@ -123,9 +155,14 @@ DECISION_COLUMNS = Columns(
             levels=MappingProxyType(
                 {
                     "reads": "a decoder trained on this set reads real responses to unseen images",
+                    "reads_unseen": "the same, where neither encoder nor decoder saw a real response to the"
+                    " categories",
                     "beats_real": "it reads them better than one trained on real responses",
                     "beats_real_at_equal_size": "the same, trained on as many images as the real one",
                     "needs_encoder": "it reads them better than one trained on the set shuffled over images",
+                    "needs_training": "it reads them better than one trained on the untrained network's set",
+                    "transfers": "a decoder trained on the other participants' real responses, mapped through"
+                    " synthetic ones, reads this participant's to unseen images",
                     "source_shows": "control: real responses tell which source a picture is from",
                 }
             ),
@@ -142,7 +179,7 @@ DECISION_COLUMNS = Columns(
         "people_low": _PEOPLE_LOW,
         "people_high": _PEOPLE_HIGH,
         "d": _D,
-        "p": Column("p value, not corrected: one-sided for 'reads' and 'source_shows', else two-sided"),
+        "p": Column("p value, not corrected: two-sided of differences, else one-sided"),
         "p_fdr": Column(f"{_FDR} over all rows of this table"),
         "n_participants": _N_PARTICIPANTS,
         "n_test_stimuli": _N_TEST_STIMULI,

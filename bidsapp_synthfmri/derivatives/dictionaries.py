@@ -8,12 +8,14 @@ from . import columns, decoding_columns, names
 from .columns import Columns
 from .identification_columns import IDENTIFICATION_COLUMNS
 from .names import OutputFile
+from .transfer_columns import TRANSFER_COLUMNS
 
 DICTIONARIES = MappingProxyType(
     {
         names.TRIALS: columns.TRIAL_COLUMNS,
         names.DROPPED_TRIALS: columns.DROPPED_COLUMNS,
         names.SYNTHETIC_STIMULI: columns.STIMULUS_COLUMNS,
+        names.UNSEEN_STIMULI: columns.UNSEEN_COLUMNS,
         names.RANKED_STIMULI: columns.RANK_COLUMNS,
         names.ENCODING_SCORES: columns.ENCODING_COLUMNS,
         names.ACCOUNTING_SCORES: columns.ACCOUNTING_COLUMNS,
@@ -26,6 +28,7 @@ DICTIONARIES = MappingProxyType(
         names.GROUP_CONFUSION: decoding_columns.CONFUSION_COLUMNS,
         names.GROUP_DECISIONS: decoding_columns.DECISION_COLUMNS,
         names.GROUP_IDENTIFICATION: IDENTIFICATION_COLUMNS,
+        names.GROUP_TRANSFER: TRANSFER_COLUMNS,
     }
 )
 """The columns that a table can have, by the kind of file; every table of ``names.OUTPUTS`` is here."""

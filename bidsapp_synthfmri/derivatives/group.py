@@ -8,7 +8,10 @@ import pandas as pd
 
 from ..structures import Json
 from . import decoding_columns, names
-from .identification_columns import IDENTIFICATION_COLUMNS, ORDER
+from .columns import Columns
+from .identification_columns import IDENTIFICATION_COLUMNS
+from .names import OutputFile
+from .transfer_columns import TRANSFER_COLUMNS
 from .writer import Writer
 
 
@@ -21,12 +24,14 @@ def write_group(
     confusion: pd.DataFrame,
     decisions: pd.DataFrame,
     identification: pd.DataFrame | None = None,
+    transfer: pd.DataFrame | None = None,
 ) -> tuple[Path, ...]:
     """Write the group's tables, and last the facts of its run; the paths written.
 
     Parameters
     ----------
     identification : None or empty where no image could be identified; an earlier run's is then removed
+    transfer : the same of participants, none of whom could be mapped to another
     """
     writer = Writer(output_dir)
     writer.withdraw(names.GROUP_SUMMARY)
@@ -34,10 +39,15 @@ def write_group(
     writer.table(names.GROUP_CONTRASTS, contrasts, decoding_columns.CONTRAST_COLUMNS)
     writer.table(names.GROUP_CONFUSION, confusion, decoding_columns.CONFUSION_COLUMNS)
     writer.table(names.GROUP_DECISIONS, decisions, decoding_columns.DECISION_COLUMNS)
-    if identification is None or identification.empty:
-        writer.withdraw(names.GROUP_IDENTIFICATION)
-    else:
-        ordered = identification.reindex(columns=list(ORDER))
-        writer.table(names.GROUP_IDENTIFICATION, ordered, IDENTIFICATION_COLUMNS)
+    _optional(writer, names.GROUP_IDENTIFICATION, identification, IDENTIFICATION_COLUMNS)
+    _optional(writer, names.GROUP_TRANSFER, transfer, TRANSFER_COLUMNS)
     writer.json(names.GROUP_SUMMARY, summary)
     return writer.written
+
+
+def _optional(writer: Writer, output: OutputFile, table: pd.DataFrame | None, columns: Columns) -> None:
+    """A table that not every run has, its columns in the dictionary's order."""
+    if table is None or table.empty:
+        writer.withdraw(output)
+    else:
+        writer.table(output, table.reindex(columns=list(columns.known)), columns)

@@ -8,8 +8,9 @@ IDENTIFICATION_COLUMNS = Columns(
     {
         "participant": Column("Participant label without 'sub-', or 'group' for the mean over participants"),
         "candidates": Column(
-            "Images that the image seen is told from: 'all', or those of one image source by its name; the"
-            " trials are then of test images of this source too"
+            "Images that the image seen is told from: 'all'; those of one image source by its name, the"
+            " trials then being of test images of this source too; or 'same_source', those of the image's own"
+            " source, test images of all sources together"
         ),
         "roi": Column("Region of interest, masks of both hemispheres joined; 'all' is every voxel"),
         "pattern": Column(
@@ -34,13 +35,14 @@ IDENTIFICATION_COLUMNS = Columns(
                 top_1="probability that the image seen correlates most of n_candidates",
                 top_5="probability that it is among the five of n_candidates that correlate most",
                 percentile_rank="share of the other candidates that it beats",
-                median_rank="median over trials of its rank, 1 for the best; of 'group' the mean over"
-                " participants",
+                median_rank="median over trials of its rank, 1 for the best; of 'group' and"
+                " 'same_source' the mean over participants, and over sources",
             ),
         ),
         "n_candidates": Column(
             "Number of candidates, the image seen among them; below that of 'whole' rows, the others are"
-            " drawn from all, in every way there is; of 'group' at all candidates the mean, rounded"
+            " drawn from all, in every way there is; of 'group' and 'same_source' at all candidates the mean,"
+            " rounded"
         ),
         "whole": Column("Whether the candidates are all there are, not a part of them"),
         "value": Column("The value of the row's measure, mean over test images"),
@@ -58,4 +60,3 @@ IDENTIFICATION_COLUMNS = Columns(
         "n_stimuli": Column("Number of test images that they are of"),
     }
 )
-ORDER = tuple(IDENTIFICATION_COLUMNS.known)

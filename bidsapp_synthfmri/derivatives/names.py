@@ -155,19 +155,18 @@ NOISE_CEILING = _map(
     "Share of the variance of the mean over a stimulus's presentations that is signal; never clipped",
 )
 SPLIT_HALF = _map(
-    "reliability",
-    "splithalf",
-    "Single-trial reliability from split halves of repeated stimuli (Spearman-Brown for unequal halves)",
+    "reliability", "splithalf", "Single-trial reliability from split halves (Spearman-Brown for unequal ones)"
 )
 TIME_TO_PEAK = _map(
-    "hrf",
-    "timetopeak",
-    "Seconds from a brief event to the peak of the haemodynamic response chosen from the library",
+    "hrf", "timetopeak", "Seconds from a brief event to the peak of the haemodynamic response chosen"
 )
 RIDGE_FRACTION = _map(
     "ridge",
     "fraction",
     "Length of the ridge estimate of a voxel's single-trial responses over that of least squares",
+)
+THUMBNAILS = OutputFile(
+    PARTICIPANT_FIGURES, _SUBJECT, "thumbnails", ".png", "Pictures of the page's examples"
 )
 BEST_LAYER = _dseg("bestlayer", "The network layer whose features predict each voxel best")
 SYNTHETIC = _matrix("synthetic", "Synthetic responses: one map an image, one column a voxel")
@@ -180,6 +179,9 @@ SYNTHETIC_SD = replace(
     description="Standard deviation of what the encoder leaves open of the response to each image: one map an"
     " image, one column a voxel",
 )
+UNTRAINED = _matrix(
+    "untrained", "Synthetic responses of the same network untrained, a control; rows as of the synthetic ones"
+)
 SYNTHETIC_MANIFEST = OutputFile(
     PARTICIPANT_FOLDER,
     _SUBJECT,
@@ -188,6 +190,10 @@ SYNTHETIC_MANIFEST = OutputFile(
     "What the synthetic responses to an image set were made with, and their files with hashes",
     "synthetic",
 )
+UNSEEN = _matrix(
+    "unseen", "Synthetic responses by encoders that saw no trial of the image's category: one map an image"
+)
+UNSEEN_STIMULI = _participant_table("unseen", "stimuli", "The images of unseen categories, one a map")
 RANKED_STIMULI = _participant_table(
     "rank", "stimuli", "The images expected to drive a region most, and those expected to drive it least"
 )
@@ -202,9 +208,7 @@ LEAKAGE_PAIRS = _participant_table(
     "leakage", "pairs", "Test pictures and others that show the same: equal files, near-duplicates, mirrored"
 )
 LEAKAGE_STIMULI = _participant_table(
-    "leakage",
-    "stimuli",
-    "The stimuli: side of the split, source, and whether the network may know them",
+    "leakage", "stimuli", "The stimuli: side of the split, source, and whether the network may know them"
 )
 LEAKAGE_SCORES = _participant_table(
     "leakage",
@@ -216,6 +220,12 @@ RELIABILITY_SCORES = _participant_table(
 )
 ENCODER = OutputFile(
     PARTICIPANT_FOLDER, _SUBJECT, "model", ".safetensors", "The encoder's weights and its card", "encoder"
+)
+PICTURES = replace(
+    ENCODER,
+    suffix="components",
+    desc="pictures",
+    description="Principal components of pictures' features",
 )
 ENCODER_CARD = ENCODER.with_extension(".json")
 SUMMARY = OutputFile(
@@ -238,6 +248,13 @@ GROUP_DECISIONS = OutputFile(
 )
 GROUP_IDENTIFICATION = OutputFile(
     GROUP_FOLDER, (), "identification_scores", ".tsv", "Identification of the image seen among many"
+)
+GROUP_TRANSFER = OutputFile(
+    GROUP_FOLDER,
+    (),
+    "transfer_scores",
+    ".tsv",
+    "Responses of one participant as another's, through synthetic responses to pictures of both",
 )
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
@@ -263,6 +280,10 @@ OUTPUTS = (
     SYNTHETIC_STIMULI,
     SYNTHETIC_SD,
     SYNTHETIC_MANIFEST,
+    UNSEEN,
+    UNSEEN_STIMULI,
+    UNTRAINED,
+    PICTURES,
     RANKED_STIMULI,
     RANK_PAGE,
     ACCOUNTING_SCORES,
@@ -270,32 +291,17 @@ OUTPUTS = (
     LEAKAGE_STIMULI,
     LEAKAGE_SCORES,
     SUMMARY,
+    THUMBNAILS,
     PAGE,
     GROUP_DECODING,
     GROUP_CONTRASTS,
     GROUP_CONFUSION,
     GROUP_DECISIONS,
     GROUP_IDENTIFICATION,
+    GROUP_TRANSFER,
     GROUP_SUMMARY,
     GROUP_PAGE,
 )
-
-DESCRIPTIONS = {
-    "singletrial": "One response per trial and voxel, estimated from preprocessed BOLD",
-    "dropped": "Trials that have no response",
-    "hrf": "The haemodynamic response chosen for each voxel",
-    "ridge": "The strength of ridge regression chosen for each voxel's single-trial responses",
-    "roi": "Regions of interest on the grid of the preprocessed BOLD",
-    "measured": "Regions of interest before voxels were left out by their reliability",
-    "reliability": "How far responses to repeated stimuli agree",
-    "encoder": "The voxelwise encoding model, and how well it predicts responses to unseen stimuli",
-    "bestlayer": "The network layer chosen for each voxel",
-    "encoding": "Scores of the encoding model, and facts of the run that fitted it",
-    "rank": "Images in order of the response predicted for a region",
-    "synthetic": "Responses predicted by the encoding model; no human was scanned for them",
-    "accounting": "Agreement of real with real, and of synthetic with real responses",
-    "leakage": "What training may have seen of the test stimuli",
-}
 
 # What the schema does not know yet, data and sidecar together.
 BIDSIGNORE = (
@@ -306,6 +312,7 @@ BIDSIGNORE = (
     "*_stimuli.*",
     "*_pairs.*",
     "*_model.*",
+    "*_components.*",
     "*_summary.*",
     "*_manifest.*",
     "*.html",

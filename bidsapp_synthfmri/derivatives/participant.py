@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
+from ..encoding.components import PictureComponents
 from ..errors import SynthfmriError
 from ..structures import Estimation, FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
@@ -28,12 +30,14 @@ def begin_participant(writer: Writer) -> None:
 
     That is the summary of an earlier run, so that a participant whose files are half old and half new does
     not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
-    what an estimator chose, the untrained control.
+    what an estimator chose, the untrained control, responses to unseen categories.
     """
     writer.withdraw(names.SUMMARY)
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)
+    for output in (names.UNTRAINED, names.PICTURES, names.UNSEEN, names.UNSEEN_STIMULI):
+        writer.withdraw(output)
     for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
         writer.withdraw(names.figure(figure))
     for name in names.extra_sets(writer.output_dir, writer.place):
@@ -67,7 +71,7 @@ def write_responses(
     )
     table = pd.concat([leading, own, split, other], axis=1)
     sidecar = {
-        **_unit_keys(responses.unit),
+        **unit_keys(responses.unit),
         "Estimator": responses.estimator,
         **_estimation_keys(responses.estimation),
         "DroppedVoxels": responses.dropped_voxels,
@@ -120,7 +124,7 @@ def write_synthetic(
     )
     sidecar = {
         "Description": f"{matrix.description}. {NO_HUMAN} An encoding model predicted them from the images.",
-        **_unit_keys(unit),
+        **unit_keys(unit),
         "Synthetic": True,
         "Encoder": encoder,
         **({} if encoder_sha256 is None else {"EncoderSHA256": encoder_sha256}),
@@ -133,6 +137,50 @@ def write_synthetic(
     writer.table(stimuli, numbered, columns.STIMULUS_COLUMNS)
     outputs = (matrix, stimuli)
     return tuple(writer.path(part) for output in outputs for part in (output, output.with_extension(".json")))
+
+
+def write_untrained(writer: Writer, synthetic: Synthetic, *, unit: str, facts: Json) -> None:
+    """Write the untrained network's synthetic responses, rows as in the table of the trained one's.
+
+    Parameters
+    ----------
+    writer : the participant's
+    synthetic : responses to the dataset's own stimuli
+    unit : of the responses that the encoder was fitted on
+    facts : which network it was
+    """
+    sidecar = {
+        "Description": f"{names.UNTRAINED.description}. {NO_HUMAN}",
+        **unit_keys(unit),
+        "Synthetic": True,
+        "UntrainedNetwork": facts,
+        "Rows": writer.uri(names.SYNTHETIC_STIMULI),
+        **_sources([writer.uri(names.RESPONSES)]),
+    }
+    rows = [str(stimulus) for stimulus in synthetic.table["stimulus"]]
+    writer.matrix(names.UNTRAINED, synthetic.values, rows, synthetic.voxels, sidecar)
+
+
+def write_pictures(writer: Writer, pictures: PictureComponents, stimuli: Sequence[str]) -> None:
+    """Write the pictures' components, rows as in the table of the synthetic responses.
+
+    Parameters
+    ----------
+    writer : the participant's
+    pictures : of these stimuli, and maybe others, which are not written
+    stimuli : in order of the table's rows
+    """
+    arrays = {"scores": pictures.scores[pictures.rows_of(stimuli)], "explained": pictures.explained}
+    writer.bytes(names.PICTURES, save(arrays))
+    sidecar = {
+        "Description": f"{names.PICTURES.description}. They are the training pictures' components, each"
+        " layer counting the same; 'scores' has a row a picture, 'explained' each component's share of the"
+        " training pictures' variance.",
+        "Layers": list(pictures.layers),
+        "ExplainedVariance": round(float(pictures.explained.sum(dtype=np.float64)), 6),
+        "Rows": writer.uri(names.SYNTHETIC_STIMULI),
+    }
+    writer.json(names.PICTURES.with_extension(".json"), sidecar)
 
 
 def write_uncertainty(
@@ -161,7 +209,7 @@ def write_uncertainty(
     )
     sidecar = {
         "Description": f"{output.description}. {NO_HUMAN}",
-        **_unit_keys(unit),
+        **unit_keys(unit),
         "Synthetic": True,
         "Rows": writer.uri(stimuli),
         "RowsOf": "the images, each once: the rows with repeat 1 where there are several",
@@ -299,7 +347,13 @@ def write_summary(writer: Writer, summary: Json) -> None:
     writer.json(names.SUMMARY, {**place, **summary})
 
 
-def _unit_keys(unit: str) -> Json:
+def unit_keys(unit: str) -> Json:
+    """What a sidecar says of the unit of responses.
+
+    Raises
+    ------
+    SynthfmriError : a unit that no estimator has
+    """
     if unit not in _UNITS:
         raise SynthfmriError(f"Responses are in an unknown unit {unit!r}", "Report this defect")
     return {"Units": _UNITS[unit], "Scale": _SCALES[unit], "ResponseUnit": unit}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
-from ..decoding.experiments import NO_CONTROL
+from ..decoding.experiment_list import NO_CONTROL
+from ..encoding.components import PictureComponents
 from ..encoding.storage import read_encoder
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import (
@@ -28,51 +30,12 @@ from ..structures import (
 from ..synthesis.noise_model import NoiseModel
 from . import images, names
 from .names import OutputFile, Place
-from .results import GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
-from .tables import parse_table
+from .results import EncoderMaps, GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
+from .source import RUN_AGAIN, Source
 
 _RUN_PARTICIPANT = "Run the participant level first"
-_RUN_AGAIN = "Run the participant level again"
-_RUN_GROUP_AGAIN = "Run the group level again"
 # What the group level and the page cannot do without.
 _SUMMARY_KEYS = {"participant": str, "task": str, "space": str, "notes": list}
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where one participant's, or the group's, files are found."""
-
-    output_dir: Path
-    place: Place
-
-    @property
-    def remedy(self) -> str:
-        return _RUN_GROUP_AGAIN if self.place.participant is None else _RUN_AGAIN
-
-    def path(self, output: OutputFile) -> Path:
-        path = output.path(self.output_dir, self.place)
-        if not path.is_file():
-            raise InputMissingError(f"{path} is not there", self.remedy)
-        return path
-
-    def json(self, output: OutputFile) -> Json:
-        path = self.path(output)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputMalformedError(f"{path} is not JSON: {error}", self.remedy) from error
-        if not isinstance(content, dict):
-            raise InputMalformedError(f"{path} holds no JSON object", self.remedy)
-        return content
-
-    def table(self, output: OutputFile) -> pd.DataFrame:
-        path = self.path(output)
-        dictionary = self.json(output.with_extension(".json"))
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputMalformedError(f"{path} is not UTF-8: {error}", self.remedy) from error
-        return parse_table(text, dictionary, str(path))
 
 
 def participants_written(output_dir: Path) -> tuple[str, ...]:
@@ -104,6 +67,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
     place = source.place
     voxels = _voxels(source)
     responses, splits = _responses(source, voxels)
+    synthetic = _synthetic(source, voxels, None)
     return ParticipantResults(
         participant=str(place.participant),
         task=str(place.task),
@@ -111,7 +75,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         voxels=voxels,
         responses=responses,
         splits=splits,
-        synthetic=_synthetic(source, voxels, None),
+        synthetic=synthetic,
         extra=tuple(_synthetic(source, voxels, name) for name in names.extra_sets(output_dir, place)),
         encoding=source.table(names.ENCODING_SCORES),
         accounting=source.table(names.ACCOUNTING_SCORES),
@@ -120,6 +84,9 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         card=source.json(names.ENCODER_CARD),
         dropped_trials=_dropped_trials(source),
         leakage=_leakage(source),
+        unseen=_unseen(source, voxels),
+        untrained=_untrained(source, synthetic),
+        pictures=_pictures(source, synthetic),
     )
 
 
@@ -147,6 +114,32 @@ def load_reliability_maps(output_dir: Path, participant: str, task: str | None =
     )
 
 
+def load_encoder_maps(output_dir: Path, participant: str, task: str | None = None) -> EncoderMaps | None:
+    """Accuracy and layer of every voxel; None on surfaces.
+
+    Parameters
+    ----------
+    output_dir, participant, task : see ``load_participant``
+
+    Raises
+    ------
+    InputMissingError, NothingMatchedError, InputMalformedError : see ``load_reliability_maps``
+    """
+    source = _source(output_dir, participant, task)
+    voxels = _voxels(source)
+    if isinstance(voxels, SurfaceSpace):
+        return None
+    layers = tuple(str(layer) for layer in _summary(source).get("layers", []))
+    best = _map(source, names.BEST_LAYER, voxels).astype(np.int64) - 1
+    return EncoderMaps(voxels, _map(source, names.ENCODER_R, voxels), best, layers)
+
+
+def load_thumbnails(output_dir: Path, participant: str, task: str | None = None) -> bytes | None:
+    """The example images' thumbnails, PNG; None where there are none."""
+    path = names.THUMBNAILS.path(output_dir, _source(output_dir, participant, task).place)
+    return path.read_bytes() if path.is_file() else None
+
+
 def load_group(output_dir: Path) -> GroupResults:
     """What the group level wrote.
 
@@ -155,7 +148,7 @@ def load_group(output_dir: Path) -> GroupResults:
     InputMissingError : the group level has not been run
     InputMalformedError : a file cannot be read
     """
-    source = _Source(output_dir, Place())
+    source = Source(output_dir, Place())
     if not names.GROUP_SUMMARY.path(output_dir, Place()).is_file():
         raise InputMissingError(f"{output_dir} holds no group results", "Run the group level first")
     summary, every = source.json(names.GROUP_SUMMARY), source.table(names.GROUP_DECODING)
@@ -169,7 +162,8 @@ def load_group(output_dir: Path) -> GroupResults:
         summary=summary,
         experiments=every,
         decisions=source.table(names.GROUP_DECISIONS),
-        identification=_identification(source),
+        identification=_optional(source, names.GROUP_IDENTIFICATION),
+        transfer=_optional(source, names.GROUP_TRANSFER),
     )
 
 
@@ -198,7 +192,7 @@ def _main(table: pd.DataFrame, summary: Json) -> pd.DataFrame:
     return own.reset_index(drop=True)
 
 
-def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
+def _source(output_dir: Path, participant: str, task: str | None) -> Source:
     tasks = names.tasks_with(output_dir, participant, names.SUMMARY)
     if not tasks:
         there = ", ".join(participants_written(output_dir)) or "none"
@@ -208,20 +202,20 @@ def _source(output_dir: Path, participant: str, task: str | None) -> _Source:
         problem = f"Results of participant {participant} are of the tasks {', '.join(tasks)}"
         raise NothingMatchedError(problem, "Choose one of them with --task-label")
     place = Place(participant, task or tasks[0])
-    space = _summary(_Source(output_dir, place))["space"]
-    return _Source(output_dir, Place(place.participant, place.task, space))
+    space = _summary(Source(output_dir, place))["space"]
+    return Source(output_dir, Place(place.participant, place.task, space))
 
 
-def _summary(source: _Source) -> Json:
+def _summary(source: Source) -> Json:
     summary = source.json(names.SUMMARY)
     lacking = [key for key, kind in _SUMMARY_KEYS.items() if not isinstance(summary.get(key), kind)]
     if lacking:
         path = names.SUMMARY.path(source.output_dir, source.place)
-        raise InputMalformedError(f"{path} does not state {', '.join(lacking)} as it should", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} does not state {', '.join(lacking)} as it should", RUN_AGAIN)
     return summary
 
 
-def _voxels(source: _Source, output: OutputFile = names.ROIS) -> Space:
+def _voxels(source: Source, output: OutputFile = names.ROIS) -> Space:
     if names.on_surface(output).path(source.output_dir, source.place).is_file():
         return _vertices(source, output)
     path = source.path(output)
@@ -241,7 +235,7 @@ def _voxels(source: _Source, output: OutputFile = names.ROIS) -> Space:
     )
 
 
-def _vertices(source: _Source, output: OutputFile) -> SurfaceSpace:
+def _vertices(source: Source, output: OutputFile) -> SurfaceSpace:
     path = source.path(names.on_surface(output))
     matrix = images.read_matrix(path)
     roi_names, membership = _membership(source, output, path, matrix.values[0].astype(np.int64))
@@ -252,7 +246,7 @@ def _vertices(source: _Source, output: OutputFile) -> SurfaceSpace:
 
 
 def _membership(
-    source: _Source, output: OutputFile, path: Path, index: IntArray
+    source: Source, output: OutputFile, path: Path, index: IntArray
 ) -> tuple[tuple[str, ...], BoolArray]:
     """ROI names, and (n_rois, n_voxels) which voxels lie in each, from (n_voxels,) combinations of ROIs."""
     sidecar = source.json(output.with_extension(".json"))
@@ -266,22 +260,22 @@ def _membership(
     }
     unnamed = sorted(set(np.unique(index).tolist()) - set(labels))
     if unnamed:
-        raise InputMalformedError(f"{path} has values without a name: {unnamed}", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} has values without a name: {unnamed}", RUN_AGAIN)
     listed = {images.NO_ROI, *map(str, roi_names)}
     unlisted = sorted({name for label in labels.values() for name in label.split("+")} - listed)
     if unlisted:
         raise InputMalformedError(
             f"The table of {path} names regions that its sidecar does not list: {', '.join(unlisted)}",
-            _RUN_AGAIN,
+            RUN_AGAIN,
         )
     return tuple(map(str, roi_names)), images.membership_from(index, labels, roi_names)
 
 
 def _no_rois(path: Path) -> InputMalformedError:
-    return InputMalformedError(f"{path} and the files beside it are no ROI image of ours", _RUN_AGAIN)
+    return InputMalformedError(f"{path} and the files beside it are no ROI image of ours", RUN_AGAIN)
 
 
-def _map(source: _Source, output: OutputFile, voxels: Space) -> FloatArray:
+def _map(source: Source, output: OutputFile, voxels: Space) -> FloatArray:
     """(n_voxels,) values of a map."""
     if isinstance(voxels, SurfaceSpace):
         return np.asarray(_matrix(source, names.on_surface(output), voxels)[0], dtype=np.float32)
@@ -289,41 +283,41 @@ def _map(source: _Source, output: OutputFile, voxels: Space) -> FloatArray:
     image = images.read_volume(path)
     values = np.asarray(image.dataobj)
     if values.shape != voxels.shape or not images.same_affine(image.affine, voxels.affine):
-        raise InputMalformedError(f"{path} is not on the grid of the ROI image", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} is not on the grid of the ROI image", RUN_AGAIN)
     return np.asarray(values[tuple(voxels.ijk.T)], dtype=np.float32)
 
 
-def _matrix(source: _Source, output: OutputFile, voxels: Space) -> FloatArray:
+def _matrix(source: Source, output: OutputFile, voxels: Space) -> FloatArray:
     path = source.path(output)
     matrix = images.read_matrix(path)
     if not images.are_columns(matrix.columns, voxels):
         problem = f"{path} has {len(matrix.columns)} voxels that are not the {len(voxels)} of the ROI image"
-        raise InputMalformedError(problem, _RUN_AGAIN)
+        raise InputMalformedError(problem, RUN_AGAIN)
     return matrix.values
 
 
-def _rows(source: _Source, output: OutputFile, number: str, n_rows: int) -> pd.DataFrame:
+def _rows(source: Source, output: OutputFile, number: str, n_rows: int) -> pd.DataFrame:
     """The table of a matrix's rows, its numbering checked and taken off."""
     table = source.table(output)
     path = output.path(source.output_dir, source.place)
     if len(table) != n_rows:
-        raise InputMalformedError(f"{path} has {len(table)} rows for {n_rows} maps", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} has {len(table)} rows for {n_rows} maps", RUN_AGAIN)
     missing = [name for name in (number, "stimulus", "split") if name not in table]
     if missing:
-        raise InputMalformedError(f"{path} lacks columns {', '.join(missing)}", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} lacks columns {', '.join(missing)}", RUN_AGAIN)
     if not np.array_equal(table[number], np.arange(1, n_rows + 1)):
-        raise InputMalformedError(f"{path} is not in the order of its maps", _RUN_AGAIN)
+        raise InputMalformedError(f"{path} is not in the order of its maps", RUN_AGAIN)
     return table.drop(columns=number)
 
 
-def _responses(source: _Source, voxels: Space) -> tuple[Responses, NDArray[np.str_]]:
+def _responses(source: Source, voxels: Space) -> tuple[Responses, NDArray[np.str_]]:
     values = _matrix(source, names.RESPONSES, voxels)
     table = _rows(source, names.TRIALS, "trial", len(values))
     sidecar = source.json(names.RESPONSES.with_extension(".json"))
     path = names.RESPONSES.path(source.output_dir, source.place)
     lacking = [key for key in ("Estimator", "ResponseUnit", "DroppedVoxels") if key not in sidecar]
     if lacking:
-        raise InputMalformedError(f"The sidecar of {path} lacks {', '.join(lacking)}", _RUN_AGAIN)
+        raise InputMalformedError(f"The sidecar of {path} lacks {', '.join(lacking)}", RUN_AGAIN)
     labels = {name: table[name].fillna("").astype(str) for name in ("session", "run") if name in table}
     trials = Trials(table.drop(columns="split").assign(**labels))
     responses = Responses(
@@ -337,13 +331,13 @@ def _responses(source: _Source, voxels: Space) -> tuple[Responses, NDArray[np.st
     return responses, np.asarray(table["split"], dtype=np.str_)
 
 
-def _dropped_trials(source: _Source) -> pd.DataFrame | None:
+def _dropped_trials(source: Source) -> pd.DataFrame | None:
     if not names.DROPPED_TRIALS.path(source.output_dir, source.place).is_file():
         return None
     return source.table(names.DROPPED_TRIALS)
 
 
-def _leakage(source: _Source) -> LeakageResults | None:
+def _leakage(source: Source) -> LeakageResults | None:
     if not names.LEAKAGE_SCORES.path(source.output_dir, source.place).is_file():
         return None
     return LeakageResults(
@@ -353,13 +347,56 @@ def _leakage(source: _Source) -> LeakageResults | None:
     )
 
 
-def _identification(source: _Source) -> pd.DataFrame | None:
-    if not names.GROUP_IDENTIFICATION.path(source.output_dir, source.place).is_file():
+def _optional(source: Source, output: OutputFile) -> pd.DataFrame | None:
+    """A table of the group's that not every run has."""
+    return source.table(output) if output.path(source.output_dir, source.place).is_file() else None
+
+
+def _untrained(source: Source, synthetic: Synthetic) -> Synthetic | None:
+    path = names.UNTRAINED.path(source.output_dir, source.place)
+    if not path.is_file():
         return None
-    return source.table(names.GROUP_IDENTIFICATION)
+    values = _matrix(source, names.UNTRAINED, synthetic.voxels)
+    if len(values) != len(synthetic.table):
+        raise InputMalformedError(
+            f"{path} has {len(values)} rows for {len(synthetic.table)} images", RUN_AGAIN
+        )
+    return replace(synthetic, values=values)
 
 
-def _synthetic(source: _Source, voxels: Space, name: str | None) -> Synthetic:
-    values = _matrix(source, names.of_extra_set(names.SYNTHETIC, name), voxels)
-    table = _rows(source, names.of_extra_set(names.SYNTHETIC_STIMULI, name), "image", len(values))
-    return Synthetic(values=values, table=table, voxels=voxels)
+def _pictures(source: Source, synthetic: Synthetic) -> PictureComponents | None:
+    path = names.PICTURES.path(source.output_dir, source.place)
+    if not path.is_file():
+        return None
+    try:
+        arrays = load_file(path)
+        scores, explained = arrays["scores"], arrays["explained"]
+    except (SafetensorError, KeyError) as error:
+        raise InputMalformedError(f"{path} holds no components of pictures: {error}", RUN_AGAIN) from error
+    if scores.shape != (len(synthetic.table), len(explained)):
+        raise InputMalformedError(
+            f"{path} has scores of shape {scores.shape} for {len(synthetic.table)} images and"
+            f" {len(explained)} components",
+            RUN_AGAIN,
+        )
+    layers = source.json(names.PICTURES.with_extension(".json")).get("Layers", [])
+    stimuli = tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
+    return PictureComponents(stimuli, scores, explained, tuple(map(str, layers)))
+
+
+def _synthetic(source: Source, voxels: Space, name: str | None) -> Synthetic:
+    matrix, stimuli = (
+        names.of_extra_set(output, name) for output in (names.SYNTHETIC, names.SYNTHETIC_STIMULI)
+    )
+    return _responses_to_images(source, voxels, matrix, stimuli)
+
+
+def _unseen(source: Source, voxels: Space) -> Synthetic | None:
+    if not names.UNSEEN_STIMULI.path(source.output_dir, source.place).is_file():
+        return None
+    return _responses_to_images(source, voxels, names.UNSEEN, names.UNSEEN_STIMULI)
+
+
+def _responses_to_images(source: Source, voxels: Space, matrix: OutputFile, stimuli: OutputFile) -> Synthetic:
+    values = _matrix(source, matrix, voxels)
+    return Synthetic(values=values, table=_rows(source, stimuli, "image", len(values)), voxels=voxels)

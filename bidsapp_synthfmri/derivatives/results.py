@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..structures import FloatArray, Json, Responses, Space, Synthetic
+from ..encoding.components import PictureComponents
+from ..structures import FloatArray, IntArray, Json, Responses, Space, Synthetic, VoxelSpace
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class ParticipantResults:
     dropped_trials : trials without a response, with ``session``, ``run``, ``onset``, ``stimulus`` and
         ``reason``; None where every trial has one
     leakage : the audit of the split; None where it was not made
+    unseen : responses by encoders that saw no trial of the pictures' categories; None where there are none
+    untrained : as ``synthetic``, of the untrained network; None where it was not asked for
+    pictures : the stimuli's features in short; None where an older version wrote
     """
 
     participant: str
@@ -62,6 +66,9 @@ class ParticipantResults:
     card: Json
     dropped_trials: pd.DataFrame | None = None
     leakage: LeakageResults | None = None
+    unseen: Synthetic | None = None
+    untrained: Synthetic | None = None
+    pictures: PictureComponents | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,24 @@ class ReliabilityMaps:
 
 
 @dataclass(frozen=True)
+class EncoderMaps:
+    """What the encoder does in every voxel of a volume.
+
+    Attributes
+    ----------
+    voxels : of the responses
+    r : (n_voxels,) correlation of predictions with real responses to test stimuli
+    best_layer : (n_voxels,) position in ``layers``, -1 where there is none
+    layers : names in torchvision
+    """
+
+    voxels: VoxelSpace
+    r: FloatArray
+    best_layer: IntArray
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class GroupResults:
     """What the group level wrote.
 
@@ -94,6 +119,7 @@ class GroupResults:
     experiments : ``decoding`` of every experiment and control
     decisions : claims and verdicts
     identification : of the image seen among many, long-form; None where there is none
+    transfer : between participants, long-form; None where there is none
     """
 
     decoding: pd.DataFrame
@@ -103,3 +129,4 @@ class GroupResults:
     experiments: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None
     identification: pd.DataFrame | None = None
+    transfer: pd.DataFrame | None = None

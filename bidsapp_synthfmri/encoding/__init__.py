@@ -5,12 +5,14 @@ from .encoder import Encoder, VoxelChoices
 from .fit import EncoderFit, fit_encoder
 from .folds import Folds, make_folds
 from .selection import GridEdge
+from .without import LeftOut
 
 __all__ = [
     "Encoder",
     "EncoderFit",
     "Folds",
     "GridEdge",
+    "LeftOut",
     "Provenance",
     "Search",
     "TrainingData",

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..structures import BoolArray, FloatArray, IntArray
+from .left_out_spread import Diagonals, Kernel
 from .nesting import Outer, fold_means, outer_loop, turn_of_rows
 from .resolvents import Decomposition
 from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel
 from .variance import product_measure
 
 N_DRAWS = 40

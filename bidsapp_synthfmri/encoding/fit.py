@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from ..structures import Features, FloatArray, IntArray, RoiSet
 from .banded import N_DRAWS, candidate_shares, fit_banded
+from .components import PictureComponents, picture_components
 from .encoder import LayerWeights, layer_weights
 from .folds import Folds
 from .layerwise import fit_layerwise
+from .left_out_spread import unseen_sd
 from .posterior import Posterior
 from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
 from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
 from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
-from .unseen import unseen_sd
+from .without import LeftOut, Without, fit_without
 
 N_VOXELS_BATCH = 4096
 
@@ -52,6 +54,8 @@ class EncoderFit:
     grid_edges : by layer, how many penalties in use lie at the grid's ends
     alphas : the grid
     posterior : how sure the fit is; None unless it was asked for
+    without : fits that never saw some trials; None unless they were asked for
+    pictures : all pictures' features in short; None unless they were asked for
     """
 
     weights: tuple[LayerWeights, ...]
@@ -72,6 +76,8 @@ class EncoderFit:
     grid_edges: tuple[GridEdge, ...]
     alphas: tuple[float, ...]
     posterior: Posterior | None = None
+    without: Without | None = None
+    pictures: PictureComponents | None = None
 
     @property
     def n_alphas_at_edge(self) -> int:
@@ -97,6 +103,8 @@ def fit_encoder(
     rng: np.random.Generator | None = None,
     n_draws: int = N_DRAWS,
     uncertainty: bool = False,
+    left_out: LeftOut | None = None,
+    n_components: int = 0,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -118,6 +126,9 @@ def fit_encoder(
     rng : draws the candidates of ``banded``, which needs it
     n_draws : how many, beside each layer alone and all equally
     uncertainty : also yield the posterior variance, for one layer a voxel
+    left_out : also fit without each of some groups of stimuli, with the penalties and layers that all chose;
+        not for ``banded``
+    n_components : also yield so many principal components of all pictures' features, at most
 
     Raises
     ------
@@ -148,6 +159,9 @@ def fit_encoder(
     weights, intercept = _primal(features, rows, training, found)
     selected_r2, selected_r = explained(values, found.out_of_fold)
     first = np.unique(index, return_index=True)[1]
+    without = None
+    if left_out is not None:
+        without = fit_without(training, found, rows, left_out, allocate, progress)
     return EncoderFit(
         weights=weights,
         intercept=intercept,
@@ -167,7 +181,15 @@ def fit_encoder(
         grid_edges=found.edges,
         alphas=alphas,
         posterior=fit_posterior(features, rows, training, found, progress=progress) if uncertainty else None,
+        without=without,
+        pictures=_components(features, training, rows, n_components) if n_components else None,
     )
+
+
+def _components(
+    features: Features, training: TrainingSet, rows: IntArray, n_components: int
+) -> PictureComponents:
+    return picture_components(features, rows, training.kernels, training.penalties.device, n_components)
 
 
 def _best_layer(found: Selected) -> IntArray:

@@ -48,6 +48,31 @@ def linear_kernel(features: FloatArray, images: IntArray, device: torch.device) 
     return kernel
 
 
+def cross_kernel(features: FloatArray, others: IntArray, images: IntArray, device: torch.device) -> Tensor:
+    """Inner products of other images with those of ``linear_kernel``, about the mean of the latter.
+
+    Parameters
+    ----------
+    features : (n_rows, n_units) float32, possibly memory-mapped; read in blocks of units
+    others, images : (n_others,) and (n_images,) rows to use
+    device : where to compute
+
+    Returns
+    -------
+    (n_others, n_images) float64: blocks multiplied in float32 and summed in float64
+    """
+    kernel = torch.zeros((len(others), len(images)), dtype=torch.float64, device=device)
+    for start in range(0, features.shape[1], _UNITS_A_BLOCK):
+        units = slice(start, start + _UNITS_A_BLOCK)
+        known, new = (np.ascontiguousarray(features[rows, units]) for rows in (images, others))
+        release_pages(features)
+        mean = known.mean(axis=0)
+        known -= mean
+        new -= mean
+        kernel += torch.from_numpy(new).to(device) @ torch.from_numpy(known).to(device).T
+    return kernel
+
+
 def _centred_blocks(features: FloatArray, images: IntArray, device: torch.device) -> Iterator[Tensor]:
     """(n_images, some units) float32, block by block of units, each unit about its mean; in one place.
 

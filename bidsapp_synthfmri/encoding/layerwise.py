@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..structures import BoolArray, FloatArray
+from .left_out_spread import Diagonals, Kernel
 from .nesting import Outer, fold_means, outer_loop, turn_of_rows
 from .selection import (
     ROI,
@@ -22,7 +23,6 @@ from .selection import (
 )
 from .stacking import stacking_weights
 from .training import Allocate, BatchScores, TrainingSet, in_memory
-from .unseen import Diagonals, Kernel
 from .variance import stacked_variance
 
 

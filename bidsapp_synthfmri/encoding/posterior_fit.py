@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..structures import Features, FloatArray, IntArray, LayerFeatures
 from .basis import shrinkage
+from .left_out_spread import Kernel, unseen_variance
 from .posterior import LayerPosterior, Posterior
 from .selection import Selected, batches
 from .training import TrainingSet
-from .unseen import Kernel, unseen_variance
 from .weights import ScaledMatrix, TrainingLayer
 
 Float64 = NDArray[np.float64]

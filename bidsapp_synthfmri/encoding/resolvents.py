@@ -61,8 +61,14 @@ class Decomposition(Protocol):
     def project(self, Y: Tensor) -> Tensor:
         """``Y`` (n, v) as the resolvents take it."""
 
+    def project_rows(self, rows: slice, Y: Tensor) -> Tensor:
+        """``project`` of what is ``Y`` (n_rows, v) in some rows and 0 in the others."""
+
     def lift(self, solved: Tensor) -> Tensor:
         """G Y, (n, v), of what a resolvent's ``solve`` gave."""
+
+    def lift_rows(self, rows: slice, solved: Tensor) -> Tensor:
+        """Some rows of what ``lift`` gives."""
 
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[Resolvent]:
         """One for each penalty."""
@@ -104,9 +110,17 @@ class BandDecomposition:
         """(n_blocks * b, v)."""
         return self.basis @ Y
 
+    def project_rows(self, rows: slice, Y: Tensor) -> Tensor:
+        """See ``Decomposition``."""
+        return self.basis[:, rows] @ Y
+
     def lift(self, solved: Tensor) -> Tensor:
         """See ``Decomposition``."""
         return self.basis.T @ solved
+
+    def lift_rows(self, rows: slice, solved: Tensor) -> Tensor:
+        """See ``Decomposition``."""
+        return self.basis[:, rows].T @ solved
 
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[BandResolvent]:
         """See ``Decomposition``."""
@@ -182,9 +196,19 @@ class KernelDecomposition:
         """(n, v), as it is."""
         return Y
 
+    def project_rows(self, rows: slice, Y: Tensor) -> Tensor:
+        """See ``Decomposition``."""
+        padded = Y.new_zeros((len(self), Y.shape[1]))
+        padded[rows] = Y
+        return padded
+
     def lift(self, solved: Tensor) -> Tensor:
         """(n, v), as it is."""
         return solved
+
+    def lift_rows(self, rows: slice, solved: Tensor) -> Tensor:
+        """See ``Decomposition``."""
+        return solved[rows]
 
     def resolvents(self, alphas: tuple[float, ...]) -> Iterator[KernelResolvent]:
         """See ``Decomposition``."""

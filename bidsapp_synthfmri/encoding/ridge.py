@@ -132,46 +132,6 @@ def dual_weights(decomposition: Decomposition, Y: Tensor, alpha: Tensor) -> Tens
     return decomposition.lift(solved).to(Y.device)
 
 
-def dual_weights_without(
-    decomposition: Decomposition, Y: Tensor, alpha: Tensor, rows: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Dual weights of a fit that never saw some rows, and what it predicts for them.
-
-    Parameters
-    ----------
-    Y : (n, n_voxels)
-    alpha : (n_voxels,) penalty of each voxel
-    rows : (n_f,) the rows f left out, such as all trials of a category
-
-    Returns
-    -------
-    dual weights (n, n_voxels), 0 in the rows left out, for the kernel centred over all rows and divided by
-    its scale, and predictions (n_f, n_voxels)
-
-    Notes
-    -----
-    METHODS, "Ridge": c_-f = c - G_:f G_ff^-1 c_f, which is the fit to data whose rows f are replaced by
-    their predictions without them: those rows then have residual, and dual weight, 0.
-    """
-    values = Y.to(decomposition.device, decomposition.dtype)
-    rows = rows.to(decomposition.device)
-    others = torch.ones(len(values), dtype=torch.bool, device=rows.device)
-    others[rows] = False
-    order = torch.cat([rows, torch.nonzero(others).flatten()])
-    first = decomposition.reordered(order)
-    projected = first.project(values[order] - values.mean(dim=0))
-    residuals = torch.empty_like(values[rows])
-    alphas, which = torch.unique(alpha.to(rows.device), return_inverse=True)
-    for number, resolvent in enumerate(first.resolvents(tuple(alphas.tolist()))):
-        columns = torch.nonzero(which == number).flatten()
-        (block,) = resolvent.blocks([slice(0, len(rows))])
-        c = first.lift(resolvent.solve(projected[:, columns]))[: len(rows)]
-        residuals[:, columns] = torch.cholesky_solve(c, torch.linalg.cholesky(block))
-    replaced = values.clone()
-    replaced[rows] -= residuals
-    return dual_weights(decomposition, replaced, alpha).to(Y.device), replaced[rows].to(Y.device)
-
-
 def gcv_errors(decomposition: Decomposition, Y: Tensor, alphas: tuple[float, ...]) -> Tensor:
     """Generalised cross-validation's estimate of the mean squared error of prediction.
 

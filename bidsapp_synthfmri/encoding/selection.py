@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..structures import ALL_VOXELS, BoolArray, FloatArray, IntArray, RoiSet
 
 if TYPE_CHECKING:
-    from .unseen import Kernel
+    from .left_out_spread import Kernel
 
 VOXEL, ROI, STACKING, BANDED = "voxel", "roi", "stacking", "banded"
 _DIGITS = 5

@@ -167,10 +167,3 @@ def above_chance(accuracy: ArrayLike, chance: ArrayLike) -> Float64Array:
     """Accuracy's way from chance (0) to perfect (1); Cohen's kappa where chance is that of the labels."""
     base = np.asarray(chance, dtype=np.float64)
     return np.asarray((np.asarray(accuracy, dtype=np.float64) - base) / (1 - base))
-
-
-def odds_ratio(accuracy: ArrayLike, chance: ArrayLike) -> Float64Array:
-    """Odds of a right answer over those of chance; infinite where all are right."""
-    share, base = np.asarray(accuracy, dtype=np.float64), np.asarray(chance, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        return np.asarray(share / (1 - share) / (base / (1 - base)))

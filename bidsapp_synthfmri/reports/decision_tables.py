@@ -12,10 +12,13 @@ from ..decoding.decisions import (
     CANNOT_SAY,
     LEAST_EFFECT,
     NEEDS_ENCODER,
+    NEEDS_TRAINING,
     READS,
+    READS_UNSEEN,
     SOURCE_SHOWS,
+    TRANSFERS,
 )
-from ..decoding.experiment_list import MEANS, SHUFFLED, SOURCE
+from ..decoding.experiment_list import IMAGE_FEATURES, MEANS, SEEN, SHUFFLED, SOURCE, UNSEEN, UNTRAINED
 from .decoding_scores import short_training_name, training_name
 from .estimates import GROUP, number, roi_name
 from .numbers import (
@@ -31,12 +34,22 @@ from .tables import Table
 
 _CLAIMS = {
     READS: "{training} teach a decoder to read real responses to unseen images",
+    READS_UNSEEN: "{training}, by encoders without the categories, teach a decoder to tell apart real"
+    " responses to categories that it never saw",
     BEATS: "{training} teach it better than real responses do",
     BEATS_AT_EQUAL_SIZE: "{training} teach it better than real responses to as many images do",
     NEEDS_ENCODER: "{training} teach it better than the same shuffled over images",
+    NEEDS_TRAINING: "{training} teach it better than those of the same network untrained",
+    TRANSFERS: "Real responses of the other participants, mapped through synthetic ones, teach a decoder to"
+    " read a participant who gave no labelled trial",
     SOURCE_SHOWS: "Control: real responses tell which source a picture is from",
 }
-_CONTROLS = {SOURCE: "source of the picture", SHUFFLED: "shuffled over images"}
+_CONTROLS = {
+    SOURCE: "control: source of the picture",
+    SHUFFLED: "control: shuffled over images",
+    UNTRAINED: "control: untrained network",
+    IMAGE_FEATURES: "ceiling",
+}
 _RULE = (
     "Supported: q below .05 and the effect above zero. Not supported: q below .05 and the effect below zero,"
     f" or the whole interval below {100 * LEAST_EFFECT:g} points, which is too little to count. Cannot say:"
@@ -117,7 +130,7 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
             *((str(row["participant"]),) if extra else ()),
             _experiment_name(row),
             _how(row),
-            roi_name(str(row["roi"])),
+            "none" if row["control"] == IMAGE_FEATURES else roi_name(str(row["roi"])),
             short_training_name(str(row["training"])) + _control(row),
             count(number(row["n_training"])),
             percent_with_interval(number(row["accuracy"]), number(row["ci_low"]), number(row["ci_high"])),
@@ -130,8 +143,8 @@ def _accuracies(title: str, rows: pd.DataFrame, extra: Sequence[str], detail: bo
     columns = (*heads, "Training images", "Accuracy", "Chance", "q")
     note = (
         "Balanced accuracy with 95% interval, whole training sets. q: p corrected over regions and training"
-        " sets of the experiment. The shuffled control is a family of its own: it should lie near chance, off"
-        " it by the luck of its one shuffle."
+        " sets of the experiment. Controls are families of their own. The shuffled one should lie near"
+        " chance, off it by the luck of its one shuffle."
     )
     return Table(title, columns, lines, n_heads=len(heads), note=note, detail=detail)
 
@@ -141,6 +154,8 @@ def _how(row: pd.Series) -> str:
     parts = [str(row["classifier"]), f"labels {row['labels']}"]
     if row["noise"] != "none":
         parts.append(f"{row['noise']} noise, {counted(row['repeats'], 'trial')} an image")
+    if row.get("categories", SEEN) == UNSEEN:
+        parts.append("unseen categories")
     if row["test"] == MEANS:
         parts.append("means of repeats")
     return ", ".join(parts)
@@ -148,4 +163,4 @@ def _how(row: pd.Series) -> str:
 
 def _control(row: pd.Series) -> str:
     control = _CONTROLS.get(str(row["control"]))
-    return "" if control is None else f" (control: {control})"
+    return "" if control is None else f" ({control})"

@@ -27,8 +27,14 @@ _SMALL = 3.4
 _BELOW = 0.085
 
 
-def accuracy_figure(scores: DecodingScores) -> Figure | None:
-    """Accuracy of every ROI with each whole training set; None where nothing was decoded."""
+def accuracy_figure(scores: DecodingScores, ceiling: Accuracy | None = None) -> Figure | None:
+    """Accuracy of every ROI with each whole training set; None where nothing was decoded.
+
+    Parameters
+    ----------
+    scores : of the main experiment
+    ceiling : what the pictures' features give, drawn as a line
+    """
     rois = scores.rois
     if not rois:
         return None
@@ -41,10 +47,14 @@ def accuracy_figure(scores: DecodingScores) -> Figure | None:
         " test images"
         + ("; small marks below them the participants" if several else "")
         + ". All decoders are tested on the same real responses. Dashed: chance, the mean accuracy with"
-        " permuted"
-        " labels." + _left_out(rois)
+        " permuted labels."
+        + ("" if ceiling is None else " Dotted: what the pictures’ features themselves give.")
+        + _left_out(rois)
     )
-    return Figure("decoding", _draw_accuracy(scores, shown), caption, _accuracy_alt(scores, shown))
+    alt = _accuracy_alt(scores, shown) + (
+        "" if ceiling is None else f" Pictures’ features: {_text(ceiling)}."
+    )
+    return Figure("decoding", _draw_accuracy(scores, shown, ceiling), caption, alt)
 
 
 def learning_figure(scores: DecodingScores) -> Figure | None:
@@ -75,12 +85,14 @@ def _chance(scores: DecodingScores) -> float:
 
 
 @drawn
-def _draw_accuracy(scores: DecodingScores, rois: tuple[str, ...]) -> str:
+def _draw_accuracy(scores: DecodingScores, rois: tuple[str, ...], ceiling: Accuracy | None) -> str:
     trainings, marks = scores.trainings, _marks(scores)
     drawing = canvas(1.15 + len(rois) * (0.22 + 0.24 * len(trainings)))
     axes = drawing.subplots()
     axes.grid(axis="x")
     axes.axvline(_chance(scores), color=_CHANCE, linestyle=(0, (4, 3)), linewidth=1.2)
+    if ceiling is not None:
+        axes.axvline(ceiling.value, color=COLOURS["ink"], linestyle=(0, (1, 2)), linewidth=1.4)
     step = 0.72 / max(len(trainings), 2)
     for place, roi in enumerate(rois):
         if place:

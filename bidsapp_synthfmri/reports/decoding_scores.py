@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..decoding.experiment_list import IMAGE_FEATURES
 from .estimates import GROUP, SIGNIFICANT, AgainstChance, number, rois_of
 
 REAL, SYNTHETIC_SAME, MIXED = "real", "synthetic_same", "mixed"
@@ -155,6 +156,8 @@ def training_name(training: str) -> str:
         return "synthetic responses to the same images"
     if training == MIXED:
         return "real and synthetic responses together"
+    if training == IMAGE_FEATURES:
+        return "the pictures’ features"
     if training.startswith(_SYNTHETIC):
         return f"synthetic responses to the images of “{training.removeprefix(_SYNTHETIC)}”"
     return training
@@ -166,6 +169,8 @@ def short_training_name(training: str) -> str:
         return "synthetic, same images"
     if training == MIXED:
         return "real and synthetic"
+    if training == IMAGE_FEATURES:
+        return "pictures’ features"
     if training.startswith(_SYNTHETIC):
         return f"synthetic, “{training.removeprefix(_SYNTHETIC)}”"
     return training

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .estimates import GROUP, AgainstChance, number, rois_of
 
-ALL_CANDIDATES = "all"
+ALL_CANDIDATES, SAME_SOURCE = "all", "same_source"
 SINGLE_TRIAL, MEAN_OF_REPEATS = "single_trial", "mean_of_repeats"
 RAW = "raw"
 TOP_1, TOP_5, PERCENTILE, MEDIAN_RANK = "top_1", "top_5", "percentile_rank", "median_rank"
@@ -24,7 +24,7 @@ class Task:
     Attributes
     ----------
     participant : label, or ``group`` for the mean over participants
-    candidates : ``all``, or an image source
+    candidates : ``all``, an image source, or ``same_source``
     roi, pattern, scaling : as the table has them
     """
 
@@ -93,7 +93,8 @@ class IdentificationView:
     @property
     def sources(self) -> tuple[str, ...]:
         """Image sources within which images were identified."""
-        return tuple(dict.fromkeys(t.candidates for t in self.tasks if t.candidates != ALL_CANDIDATES))
+        known = (ALL_CANDIDATES, SAME_SOURCE)
+        return tuple(dict.fromkeys(t.candidates for t in self.tasks if t.candidates not in known))
 
     @property
     def patterns(self) -> tuple[str, ...]:

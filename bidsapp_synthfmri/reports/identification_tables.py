@@ -10,6 +10,7 @@ from .identification import (
     MEDIAN_RANK,
     PATTERN_NAMES,
     PERCENTILE,
+    SAME_SOURCE,
     TOP_1,
     TOP_5,
     IdentificationView,
@@ -26,6 +27,11 @@ _NOTE = (
     " images. Standardised: every voxel less its mean and divided by its standard deviation before they"
     " are correlated."
 )
+_OWN_SOURCE_NOTE = (
+    "As above, but for the candidates: only those of the source that the image seen is from, so that telling"
+    " sources apart does not help. Their number and chance are means over test images."
+)
+_CANDIDATES = {ALL_CANDIDATES: "all sources", SAME_SOURCE: "own source"}
 _REGION = ("Region", "Response", "Patterns")
 _COLUMNS = ("Trials", "Candidates", "Closest", "Among five", "Beats", "Median rank", "p", "q")
 
@@ -34,11 +40,15 @@ def identification_tables(view: IdentificationView) -> tuple[Table, ...]:
     """Scores among all candidates, then within sources, then of each participant."""
     whole = [task for task in view.tasks if task.participant == view.main]
     among_all = [task for task in whole if task.candidates == ALL_CANDIDATES]
-    within = [task for task in whole if task.candidates != ALL_CANDIDATES]
+    own_source = [task for task in whole if task.candidates == SAME_SOURCE]
+    within = [task for task in whole if task.candidates not in (ALL_CANDIDATES, SAME_SOURCE)]
     mean = ", mean over participants" if view.main == GROUP else ""
     tables = []
     if among_all:
         tables.append(_table(view, f"Among all candidates{mean}", _REGION, among_all, note=_NOTE))
+    if own_source:
+        title = f"Among candidates of the image's own source, all sources together{mean}"
+        tables.append(_table(view, title, _REGION, own_source, note=_OWN_SOURCE_NOTE))
     if within:
         title = f"Among candidates of one source{mean}"
         tables.append(_table(view, title, ("Source", *_REGION), within, detail=True))
@@ -64,7 +74,7 @@ def _table(
 def _names(task: Task) -> tuple[str, ...]:
     return (
         task.participant,
-        "all sources" if task.candidates == ALL_CANDIDATES else task.candidates,
+        _CANDIDATES.get(task.candidates, task.candidates),
         roi_name(task.roi),
         PATTERN_NAMES.get(task.pattern, task.pattern),
         task.scaling,

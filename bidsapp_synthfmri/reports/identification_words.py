@@ -12,6 +12,7 @@ from .identification import (
     MEAN_OF_REPEATS,
     MEDIAN_RANK,
     PERCENTILE,
+    SAME_SOURCE,
     TOP_1,
     TOP_5,
     IdentificationView,
@@ -108,6 +109,15 @@ def _within(view: IdentificationView) -> list[str]:
             said.append(f"{source} in {len(above)} of {counted(len(regions), 'region')}")
     if not said:
         return []
+    together = _regions(view, SAME_SOURCE)
+    if together:
+        above = [
+            roi for roi in together if view.whole(_task(view, roi, SAME_SOURCE), PERCENTILE).above_chance
+        ]
+        return [
+            f"Among candidates of its own source alone it is above chance in {len(above)} of"
+            f" {counted(len(together), 'region')} (by source: {listed(said)}). {_BEYOND_SOURCE}"
+        ]
     return [f"Among candidates of one source it is above chance for {listed(said)}. {_BEYOND_SOURCE}"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..derivatives.citations import REFERENCES, Reference
@@ -51,6 +51,16 @@ _SELECTIONS = {
     " the product measure.",
 }
 _SELECTION_CITED = {"stacking": ("breiman1996",), "banded": ("nunezelizalde2019", "duprelatour2022")}
+_WORDNET = ("miller1995", "russakovsky2015")
+_LABELS_CITED = {
+    "synset": _WORDNET,
+    "lexicographer": _WORDNET,
+    "superordinate": _WORDNET,
+    "setting": ("chang2019", "zhou2018"),
+    "scene": ("chang2019",),
+    "source": ("chang2019",),
+}
+_COCO_LABELS = "coco_"
 _ALWAYS_CITED = ("delavari2025", "benjamini1995", "gorgolewski2016", "gorgolewski2017")
 
 
@@ -70,11 +80,12 @@ def group_methods(summary: Json, n_participants: int) -> tuple[str, ...]:
         " of fold, by encoders that had not been fitted on those images) or on synthetic responses to"
         " further images, and always tested on the same real single-trial responses to images that neither"
         f" encoder nor decoder had seen.{_other_experiments(summary)} {summary.get('label_source', '')}"
-    ).strip()
+    ).strip() + _unseen_decoding(summary)
     statistics = (
         "Accuracy is balanced accuracy, the mean over categories of the share of trials named correctly."
         f" Intervals are 95% percentile intervals of a bootstrap over test images within category{draws};"
-        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images."
+        f" chance and one-sided p-values come from permuting{permuted} the labels of the test images, within"
+        " their source and session where these are known and leave labels to permute."
         " Differences between synthetic and real training were tested, two-sided, by swapping the predictions"
         " of the two decoders at random for each test image. P-values were corrected over regions and"
         " training sets for the false discovery rate (Benjamini and Hochberg 1995)."
@@ -95,9 +106,32 @@ def _main(summary: Json) -> Json:
     return dict(listed_ones[0]) if listed_ones else {"classifier": "ridge"}
 
 
+def _unseen_decoding(summary: Json) -> str:
+    """How unseen categories were decoded; nothing where they were not."""
+    facts = summary.get("unseen_categories") or {}
+    if not any(one and "n_folds" in one for one in facts.values()):
+        return ""
+    return (
+        " For unseen categories, encoders were fitted anew without any trial of a fold of categories, with"
+        " the penalties and layers that all training trials had chosen; decoders were trained on their"
+        " predictions for images of these categories and tested on real responses, a trial being told apart"
+        " among the categories of its fold. Labels were permuted within folds."
+    )
+
+
 def _other_experiments(summary: Json) -> str:
     others = [str(one["name"]) for one in summary.get("experiments", [])[1:]]
     return f" Further experiments of the list: {listed(others)}." if others else ""
+
+
+def label_references(label_sets: Iterable[str]) -> tuple[str, ...]:
+    """Keys of what label sets rest on."""
+    keys = [
+        key
+        for name in label_sets
+        for key in (("lin2014",) if name.startswith(_COCO_LABELS) else _LABELS_CITED.get(name, ()))
+    ]
+    return tuple(dict.fromkeys(keys))
 
 
 def references(summary: Json, further: Sequence[str] = ()) -> tuple[str, ...]:
@@ -206,6 +240,7 @@ def _encoder(summary: Json) -> str:
             f"This left {counted(summary.get('n_train_stimuli'), 'image')} for training and"
             f" {counted(summary.get('n_test_stimuli'), 'image')} for the test.",
             _control(summary),
+            _unseen_encoders(summary),
         )
         if part
     )
@@ -223,6 +258,19 @@ def _control(summary: Json) -> str:
         f" random, untrained weights{without}. Correlations of both networks’ predictions with single"
         " responses to test images were averaged over each region’s voxels; their difference was tested with"
         " a paired bootstrap over test images, corrected over regions for the false discovery rate."
+    )
+
+
+def _unseen_encoders(summary: Json) -> str:
+    """Which categories encoders were fitted without; nothing where none was left out."""
+    unseen = summary.get("unseen_categories") or {}
+    if "n_folds" not in unseen:
+        return ""
+    return (
+        f"For decoding of unseen categories, {counted(unseen['n_folds'], 'further encoder')} with the same"
+        " penalties and layers went without all training trials of a fold of categories each"
+        f" ({counted(unseen['n_categories'], 'category', 'categories')} of the label set"
+        f" ‘{unseen['label_set']}’ in all)."
     )
 
 

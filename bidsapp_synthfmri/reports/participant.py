@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..derivatives.results import ParticipantResults, ReliabilityMaps
+from ..derivatives.results import EncoderMaps, ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
 from .control import control_table, control_words, controls_of, without_control
 from .control_figure import control_figure, control_layers_figure
@@ -10,11 +10,13 @@ from .estimation import chosen_of
 from .estimation_figure import estimation_figure
 from .estimation_tables import dropped_table, estimation_tables
 from .estimation_words import estimation_words
+from .examples import Examples, example_figure
 from .layer_figure import CV_R, CV_R2, SHARE, SPLIT, WEIGHT, layer_figure, layer_scores
 from .leakage import audit_of
 from .leakage_figure import leakage_figure
 from .leakage_tables import shared_tables, subset_tables
 from .leakage_words import leakage_verdicts
+from .map_figure import map_figures
 from .methods_text import participant_methods, references
 from .page import Page, render
 from .provenance import (
@@ -30,13 +32,22 @@ from .tables import accounting_tables, layer_table, other_encoding_table, reliab
 from .words import participant_verdicts, roi_sentences
 
 
-def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None = None) -> Page:
+def participant_page(
+    results: ParticipantResults,
+    maps: ReliabilityMaps | None = None,
+    encoder: EncoderMaps | None = None,
+    examples: Examples | None = None,
+    thumbnails: bytes | None = None,
+) -> Page:
     """What was found in one participant: verdicts in words, figures, exact numbers, methods, provenance.
 
     Parameters
     ----------
     results : what the participant level wrote
     maps : the reliability maps that it wrote; without them their figure is left out
+    encoder : the encoder's maps; without them their figures are left out
+    examples : test images to show, as ``examples_of`` chooses them
+    thumbnails : their pictures, see ``example_figure``
 
     Notes
     -----
@@ -53,6 +64,8 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
     choices = None if chosen is None else estimation_figure(chosen)
     audit = audit_of(results)
     by_source = None if audit is None else leakage_figure(audit)
+    mosaics = () if encoder is None else map_figures(encoder)
+    shown = None if examples is None else example_figure(examples, thumbnails)
     layer_tables = [
         layer_table(layer_scores(encoding, metric, layers)) for metric in (CV_R, CV_R2, SHARE, SPLIT, WEIGHT)
     ]
@@ -68,6 +81,8 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         accounting_figure=rows,
         accounting_tables=accounting_tables(results.accounting),
         layer_figure=by_layer,
+        map_figures=mosaics,
+        example_figure=shown,
         encoding_tables=[t for t in (*layer_tables, other_encoding_table(encoding)) if t is not None],
         control_words=control_words(controls, summary) if controls else (),
         control_figures=[figure for figure in compared if figure is not None],
@@ -94,7 +109,7 @@ def participant_page(results: ParticipantResults, maps: ReliabilityMaps | None =
         html,
         tuple(
             figure
-            for figure in (rows, by_layer, *compared, by_source, choices, reliable)
+            for figure in (rows, shown, by_layer, *mosaics, *compared, by_source, choices, reliable)
             if figure is not None
         ),
     )

@@ -11,7 +11,7 @@ from ..config import RunConfig
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.extraction import extract
-from ..structures import FloatArray, Json
+from ..structures import FloatArray, Json, Synthetic
 from .model import FittedModel
 
 _N_PROBES = 4
@@ -19,20 +19,20 @@ _N_PROBES = 4
 
 @dataclass(frozen=True)
 class Control:
-    """What is kept of the control: scores and predictions of test stimuli, not its encoder.
+    """What is kept of the control: scores and synthetic responses, not its encoder.
 
     Attributes
     ----------
     layers : names of its candidate layers
     cv_r : (n_layers, n_voxels) cross-validated inside the training set
-    prediction : (n_test_stimuli, n_voxels) in the order of the trained model's test stimuli
+    synthetic : responses to the dataset's own stimuli, those of training out of fold
     silent_layers : layers of the trained network that say nothing of a picture before training
     weights_source, weights_sha256 : which random weights
     """
 
     layers: tuple[str, ...]
     cv_r: FloatArray
-    prediction: FloatArray
+    synthetic: Synthetic
     silent_layers: tuple[str, ...]
     weights_source: str
     weights_sha256: str
@@ -43,11 +43,16 @@ class Control:
         return cls(
             layers=model.fit.layers,
             cv_r=model.fit.cv_r,
-            prediction=model.synthetic.values[model.synthetic.table["split"] == "test"],
+            synthetic=model.synthetic,
             silent_layers=tuple(layer for layer in trained.layers if layer not in untrained.layers),
             weights_source=untrained.weights_source,
             weights_sha256=untrained.weights_sha256,
         )
+
+    @property
+    def prediction(self) -> FloatArray:
+        """(n_test_stimuli, n_voxels) in the order of the trained model's test stimuli."""
+        return self.synthetic.values[self.synthetic.table["split"] == "test"]
 
     @property
     def facts(self) -> Json:

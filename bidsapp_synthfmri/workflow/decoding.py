@@ -20,13 +20,15 @@ from ..decoding import (
     control_of,
     decide,
     decode,
+    decode_unseen,
     join,
     of_stimuli,
     parse_experiments,
     pool,
     score,
+    session_of_stimuli,
 )
-from ..decoding.experiment_list import IMAGE_FEATURES, SOURCE
+from ..decoding.experiment_list import IMAGE_FEATURES, SEEN, SOURCE, UNSEEN, UNTRAINED
 from ..derivatives.reader import load_noise_model
 from ..derivatives.results import ParticipantResults
 from ..errors import InputMalformedError, InputMissingError
@@ -36,13 +38,18 @@ from .console import LOGGER
 from .decoding_sources import source_of_stimuli
 from .label_choice import labels_of, labels_of_images
 from .runtime import generator
+from .unseen_group import unseen_data
 
 N_BOOTSTRAP = 2000
 N_PERMUTATIONS = 2000
 EVERY_SOURCE = "all"
-_NO_FEATURES = (
-    "the group level reads OUTPUT_DIR alone, and the pictures' features are not there, so that the ceiling of"
-    " image features is left out."
+# Said once, not of every participant and experiment.
+_NO_UNTRAINED = (
+    "The untrained network's decoder is left out: the participant level ran without --untrained-control."
+)
+_NO_PICTURES = (
+    "The participant level was run by an older version, which did not keep the pictures' features, so that"
+    " their ceiling is left out."
 )
 
 
@@ -73,6 +80,7 @@ class Comparison:
             "noise": self.experiment.noise,
             "repeats": self.experiment.repeats,
             "test": self.experiment.test,
+            "categories": UNSEEN if self.experiment.unseen_categories else SEEN,
         }
         named = table.assign(control=SOURCE) if self.is_source_control else table.copy()
         for position, column in enumerate(columns):
@@ -150,14 +158,24 @@ def decode_participant(
     skipped: dict[str, None] = {}
     for experiment in experiments:
         labels = labels_of(results, experiment.labels, config)
-        data = replace(_participant_data(results, labels, config), noise=noise)
+        data = replace(_participant_data(results, labels, config), noise=noise, sources=sources or {})
         said, about = [], f"Participant {results.participant}, experiment {experiment.name!r}"
-        if IMAGE_FEATURES in experiment.controls:
-            said.append(f"{about}: {_NO_FEATURES}")
+        unseen = unseen_data(results, data, labels) if experiment.unseen_categories else None
+        if isinstance(unseen, str):
+            skipped[unseen] = None
+            continue
+        data = data if unseen is None else unseen.data
+        if UNTRAINED in experiment.controls and results.untrained is None:
+            said.append(_NO_UNTRAINED)
+        if IMAGE_FEATURES in experiment.controls and results.pictures is None:
+            said.append(_NO_PICTURES)
         for comparison, part in _comparisons(data, experiment, labels, sources, said, about):
             # The same subsets and the same noise in every experiment.
             rng = generator(config, results.participant, "decoding")
-            decoded = decode(part, rng, comparison.experiment)
+            if unseen is None:
+                decoded = decode(part, rng, comparison.experiment)
+            else:
+                decoded = decode_unseen(replace(unseen, data=part), rng, comparison.experiment)
             comparisons[comparison] = decoded
             said += [_of_experiment(sentence, comparison, experiments[0]) for sentence in decoded.skipped]
         skipped.update(dict.fromkeys(said))
@@ -165,8 +183,17 @@ def decode_participant(
     return ParticipantDecoded(results.participant, first, comparisons, tuple(skipped))
 
 
-def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) -> ExperimentScores:
-    """Scores of every comparison in each participant and in their mean, and what they decide."""
+def score_experiments(
+    decoded: Sequence[ParticipantDecoded],
+    config: RunConfig,
+    further: Sequence[Mapping[str, object]] = (),
+) -> ExperimentScores:
+    """Scores of every comparison in each participant and in their mean, and what they decide.
+
+    Parameters
+    ----------
+    further : rows of other evidence for the decisions, of ``decoding.decisions.decision_row``
+    """
     comparisons = dict.fromkeys(comparison for part in decoded for comparison in part.comparisons)
     tables, contrasts, confusions = [], [], []
     skipped = [sentence for part in decoded for sentence in part.skipped]
@@ -179,14 +206,14 @@ def score_experiments(decoded: Sequence[ParticipantDecoded], config: RunConfig) 
         ]
         pooled = pool(parts, generator(config, "pool"), N_BOOTSTRAP, N_PERMUTATIONS)
         joined = join([*scores, pooled])
-        what = ("experiment", "labels", "source", "classifier", "noise", "repeats", "test")
+        what = ("experiment", "labels", "source", "categories", "classifier", "noise", "repeats", "test")
         tables.append(comparison.described(joined.table, *what))
         contrasts.append(comparison.described(joined.contrasts, "experiment", "source"))
         confusions.append(comparison.described(joined.confusion, "experiment", "source"))
         skipped += [f"Experiment {comparison.experiment.name!r}: {said}" for said in pooled.skipped]
     table, contrast, confusion = (_stacked(part) for part in (tables, contrasts, confusions))
     return ExperimentScores(
-        table, contrast, confusion, decide(table, contrast), tuple(dict.fromkeys(skipped))
+        table, contrast, confusion, decide(table, contrast, further), tuple(dict.fromkeys(skipped))
     )
 
 
@@ -212,14 +239,9 @@ def _comparisons(
         return
     reason = _why_no_source_control(data, sources)
     if reason is None and sources is not None:
-        relabelled = replace(
-            data,
-            real=data.real.relabelled(sources),
-            test=data.test.relabelled(sources),
-            synthetic=tuple(part.relabelled(sources) for part in data.synthetic),
-        )
+        relabelled = data.with_each(lambda part: part.relabelled(sources))
         control = control_of(experiment)
-        yield Comparison(control, "source", is_source_control=True), relabelled
+        yield Comparison(control, "source", is_source_control=True), replace(relabelled, sources={})
     else:
         said.append(f"{about}: there is no source control, because {reason}.")
 
@@ -268,13 +290,18 @@ def _participant_data(results: ParticipantResults, labels: LabelSet, config: Run
         for name, rows in (("real", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test)))
     }
     synthetic = [_training_images(results.synthetic, label_of)]
-    synthetic += [_extra_images(extra, labels_of_images(extra, labels, config)) for extra in results.extra]
+    synthetic += [
+        _extra_images(extra, labels_of_images(extra.table, labels, config)) for extra in results.extra
+    ]
     return ParticipantData(
         participant=results.participant,
         real=sides["real"],
         synthetic=tuple(synthetic),
         test=sides["test"],
         rois=results.voxels.roi_sets(),
+        untrained=None if results.untrained is None else _training_images(results.untrained, label_of),
+        pictures=results.pictures,
+        sessions=session_of_stimuli(shown, [str(session) for session in trials.table["session"]]),
     )
 
 

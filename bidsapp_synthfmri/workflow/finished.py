@@ -8,21 +8,19 @@ import click
 
 from .. import __version__
 from ..config import RunConfig
-from ..derivatives.names import PAGE, SUMMARY, tasks_with
+from ..derivatives.names import SUMMARY, tasks_with
 from ..derivatives.reader import (
     load_group,
-    load_participant,
-    load_reliability_maps,
     participants_written,
     written_summary,
 )
 from ..derivatives.writer import Writer
 from ..errors import InputMissingError, UsageError
-from ..reports import group_page, participant_page
+from ..reports import group_page
 from ..reports.methods_text import group_methods, participant_methods
 from ..structures import Json
 from .console import LOGGER
-from .participant import write_page
+from .pages import write_page, write_participant_page
 
 NEVER, CHANGED = "never", "changed"
 
@@ -89,11 +87,8 @@ def remake_pages(config: RunConfig) -> None:
         LOGGER.info("group: page written again")
         return
     for participant in _finished(config):
-        results = load_participant(config.output_dir, participant, config.task_label)
-        maps = load_reliability_maps(config.output_dir, participant, config.task_label)
-        writer = Writer(config.output_dir, participant, results.task, results.space)
-        write_page(writer, participant_page(results, maps))
-        LOGGER.info("sub-%s: page written again, see %s", participant, writer.path(PAGE))
+        path = write_participant_page(config.output_dir, participant, config.task_label)
+        LOGGER.info("sub-%s: page written again, see %s", participant, path)
 
 
 def print_methods(config: RunConfig) -> None:

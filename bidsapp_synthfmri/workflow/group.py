@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..config import RunConfig
+from ..decoding.transfer_pictures import TransferParticipant
 from ..derivatives.dataset import write_dataset_files
 from ..derivatives.group import write_group
 from ..derivatives.names import PAGE
@@ -26,8 +27,9 @@ from .decoding import (
 )
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
-from .participant import write_page
+from .pages import write_page
 from .runtime import software
+from .transfer import transfer_participant, transfer_scores
 
 
 def run_group(config: RunConfig) -> None:
@@ -48,7 +50,9 @@ def run_group(config: RunConfig) -> None:
     unusable: dict[str, InputMissingError | InputMalformedError] = {}
     notes: dict[str, None] = {}
     hashes: dict[str, str] = {}
+    unseen: dict[str, Json | None] = {}
     identified: list[ParticipantIdentification] = []
+    transferred: list[TransferParticipant] = []
     for participant in participants:
         try:
             results = load_participant(config.output_dir, participant, config.task_label)
@@ -59,19 +63,29 @@ def run_group(config: RunConfig) -> None:
             continue
         with watch.step(f"decoding sub-{participant}"):
             hashes[participant] = str(results.summary.get("configuration_hash"))
+            unseen[participant] = results.summary.get("unseen_categories")
             decoded.append(decode_participant(results, config, experiments))
             notes.update(dict.fromkeys(_notes_on(results)))
+            transferred.append(transfer_participant(results, config, experiments[0]))
         with watch.step(f"identifying images of sub-{participant}"):
             identified.append(identify_images(results, config))
     if not decoded:
         raise next(iter(unusable.values()))
     _require_one_configuration(hashes)
+    with watch.step("transfer between participants"):
+        transfer = transfer_scores(transferred, config, experiments[0])
     with watch.step("statistics"):
-        scores = score_experiments(decoded, config)
+        scores = score_experiments(decoded, config, transfer.decisions)
         identification = identification_scores(identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
-        skipped = [*_unfinished(config), *_left_out(unusable), *scores.skipped, *identification.sentences]
+        skipped = [
+            *_unfinished(config),
+            *_left_out(unusable),
+            *scores.skipped,
+            *identification.sentences,
+            *transfer.sentences,
+        ]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
         labels = {part.participant: part.labels for part in decoded}
@@ -79,6 +93,8 @@ def run_group(config: RunConfig) -> None:
         summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
         summary["experiments"] = [asdict(experiment) for experiment in experiments]
         summary["main_experiment"] = experiments[0].name
+        if any(experiment.unseen_categories for experiment in experiments):
+            summary["unseen_categories"] = unseen
         write_group(
             config.output_dir,
             scores.table,
@@ -87,6 +103,7 @@ def run_group(config: RunConfig) -> None:
             confusion=scores.confusion,
             decisions=scores.decisions,
             identification=identification.table,
+            transfer=transfer.table,
         )
         writer = Writer(config.output_dir)
         write_page(writer, group_page(load_group(config.output_dir)))

@@ -19,6 +19,7 @@ from ..decoding import (
     of_source,
     pool_identified,
 )
+from ..decoding.identification_group import join_sources, table_of
 from ..derivatives.results import ParticipantResults
 from ..evaluation.statistics import fdr
 from ..structures import IntArray, Synthetic
@@ -27,7 +28,7 @@ from .label_choice import labels_of
 from .runtime import generator
 from .sources import image_sources
 
-ALL_CANDIDATES = "all"
+ALL_CANDIDATES, SAME_SOURCE = "all", "same_source"
 MOST_CANDIDATES = 10_000
 LEAST_OF_SOURCE = 5
 GROUP = "group"
@@ -41,7 +42,8 @@ class ParticipantIdentification:
     Attributes
     ----------
     participant : label
-    by_candidates : scores among all candidates (``all``), and among those of each source by its name
+    by_candidates : scores among all candidates (``all``), among those of each source by its name, and of all
+        images each among candidates of its own source (``same_source``)
     sentences : what was left out before, and why
     """
 
@@ -107,6 +109,9 @@ def identify_images(results: ParticipantResults, config: RunConfig) -> Participa
             reference=reference,
             most=MOST_CANDIDATES,
         )
+    sources = {kind: identified for kind, identified in found.items() if kind != ALL_CANDIDATES}
+    if len(sources) > 1:
+        found[SAME_SOURCE] = _joined(sources, rng, who)
     return ParticipantIdentification(results.participant, found, tuple(sentences))
 
 
@@ -137,6 +142,25 @@ def identification_scores(
     joined = pd.concat(frames, ignore_index=True)
     joined["p_fdr"] = joined.groupby(_FAMILY)["p"].transform(fdr)
     return IdentificationScores(joined, tuple(sentences))
+
+
+def _joined(sources: Mapping[str, Identified], rng: np.random.Generator, who: str) -> Identified:
+    """All images together, each among candidates of its own source; cells that all sources have."""
+    by_cell = {
+        source: {own.cell: own for own in identified.by_stimulus} for source, identified in sources.items()
+    }
+    cells = dict.fromkeys(cell for own in by_cell.values() for cell in own)
+    joined = tuple(
+        join_sources({source: own[cell] for source, own in by_cell.items()})
+        for cell in cells
+        if all(cell in own for own in by_cell.values())
+    )
+    lost = len(cells) - len(joined)
+    sentence = (
+        f"{who}: {lost} of {len(cells)} combinations of region, pattern and scaling were not identified among"
+        " candidates of the image's own source, because a source lacks them."
+    )
+    return Identified(table_of(joined, rng), (sentence,) if lost else (), joined)
 
 
 def _named(table: pd.DataFrame, participant: str, kind: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ..decoding import SCHEMES, CocoAnnotations, Gap, LabelInputs, LabelSet, coc
 from ..decoding import without_outlines as _without_outlines
 from ..derivatives.results import ParticipantResults
 from ..errors import InputMalformedError, InputMissingError
-from ..structures import Json, Synthetic
+from ..structures import Json, Trials
 
 _COLUMN, _TABLE = "column:", "labels:"
 _FOLDERS = "column:label"
@@ -48,17 +48,22 @@ def labels_of(results: ParticipantResults, name: str | None, config: RunConfig) 
     InputMissingError : a file that the set needs was not given, or is not there
     InputMalformedError : the file cannot be read, or does not fit the stimuli
     """
-    trials = results.responses.trials
-    inputs = _inputs(config, f"participant {results.participant}", trials.table)
+    return labels_of_trials(results.responses.trials, results.participant, name, config)
+
+
+def labels_of_trials(trials: Trials, participant: str, name: str | None, config: RunConfig) -> LabelSet:
+    """``labels_of`` of trials at hand."""
+    inputs = _inputs(config, f"participant {participant}", trials.table)
     return label_set(name or chosen_labels(config), trials.stimuli, inputs)
 
 
-def labels_of_images(synthetic: Synthetic, own: LabelSet, config: RunConfig) -> LabelSet:
+def labels_of_images(images: pd.DataFrame, own: LabelSet, config: RunConfig) -> LabelSet:
     """Labels of an extra image set, to train decoders of ``own`` with.
 
     Parameters
     ----------
-    synthetic : responses to the set; ``split`` is its name, ``label`` an image's folder where it has one
+    images : a row an image, with ``stimulus``; ``split`` is the set's name, ``label`` an image's folder where
+        it has one
     own : labels of the participant's stimuli
 
     Returns
@@ -76,13 +81,13 @@ def labels_of_images(synthetic: Synthetic, own: LabelSet, config: RunConfig) -> 
     come first, then a column or table of that name, then the images' names.
     """
     if own.name in SCHEMES:
-        return _by_scheme(synthetic, own, config)
-    stimuli = _stimuli(synthetic)
-    inputs = _inputs(config, f"image set {_name(synthetic)}", synthetic.table)
+        return _by_scheme(images, own, config)
+    stimuli = _stimuli(images)
+    inputs = _inputs(config, f"image set {_name(images)}", images)
     column = own.name.removeprefix(_COLUMN)
-    if own.name.startswith(_COLUMN) and column in synthetic.table:
+    if own.name.startswith(_COLUMN) and column in images:
         return label_set(own.name, stimuli, inputs)
-    if _has_folders(synthetic):
+    if _has_folders(images):
         return label_set(_FOLDERS, stimuli, inputs)
     if inputs.table is not None and own.name.partition(":")[0] == "labels":
         return label_set(own.name, stimuli, replace(inputs, fall_back=True))
@@ -127,13 +132,13 @@ def label_facts(labels: LabelSet) -> Json:
     }
 
 
-def _by_scheme(synthetic: Synthetic, own: LabelSet, config: RunConfig) -> LabelSet:
-    inputs = _inputs(config, f"image set {_name(synthetic)}", synthetic.table)
-    found = label_set(own.name, _stimuli(synthetic), inputs)
-    if found.n_labelled or not _has_folders(synthetic):
+def _by_scheme(images: pd.DataFrame, own: LabelSet, config: RunConfig) -> LabelSet:
+    inputs = _inputs(config, f"image set {_name(images)}", images)
+    found = label_set(own.name, _stimuli(images), inputs)
+    if found.n_labelled or not _has_folders(images):
         return found
     known = {label for label, _ in own.counts}
-    folders = [None if pd.isna(label) else str(label) for label in synthetic.table["label"]]
+    folders = [None if pd.isna(label) else str(label) for label in images["label"]]
     labels = tuple(folder if folder in known else None for folder in folders)
     strange = [str(folder) for folder in folders if folder not in known]
     gaps = (Gap(_NO_FOLDER, tuple(sorted(set(strange))), len(strange)),) if strange else ()
@@ -151,16 +156,16 @@ def _inputs(config: RunConfig, of: str, trials: pd.DataFrame) -> LabelInputs:
     )
 
 
-def _stimuli(synthetic: Synthetic) -> tuple[str, ...]:
-    return tuple(str(stimulus) for stimulus in synthetic.table["stimulus"])
+def _stimuli(images: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(str(stimulus) for stimulus in images["stimulus"])
 
 
-def _name(synthetic: Synthetic) -> str:
-    return str(synthetic.table["split"].iloc[0])
+def _name(images: pd.DataFrame) -> str:
+    return str(images["split"].iloc[0])
 
 
-def _has_folders(synthetic: Synthetic) -> bool:
-    return "label" in synthetic.table and bool(synthetic.table["label"].notna().any())
+def _has_folders(images: pd.DataFrame) -> bool:
+    return "label" in images and bool(images["label"].notna().any())
 
 
 def _read_table(path: Path) -> pd.DataFrame:

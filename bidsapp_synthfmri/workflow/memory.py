@@ -62,6 +62,7 @@ def fit_bytes(
     selection: str = VOXEL,
     available: int | None = None,
     uncertainty: bool = False,
+    n_without: int = 0,
 ) -> int:
     """Memory that fitting an encoder takes beside the responses, roughly.
 
@@ -69,7 +70,8 @@ def fit_bytes(
     a thousand voxels on, its eigenvectors, a batch's arrays in float64, and weights in half precision: with
     one layer a voxel those of voxels spread evenly over the layers, jointly those of every layer for every
     voxel. With ``uncertainty`` the training images' directions in every layer come on top, at most one a
-    trial, and once more as the file.
+    trial, and once more as the file. Encoders without some trials keep dual weights, an array like the
+    responses each and, jointly, each layer, and one at a time has weights.
 
     Parameters
     ----------
@@ -78,10 +80,12 @@ def fit_bytes(
     selection : ``voxel``, ``roi``, ``stacking`` or ``banded``
     available : bytes of memory; arrays that would take over a quarter of it go to a file and are not counted
     uncertainty : whether the posterior is stored
+    n_without : how many encoders without some trials predict new images
     """
     n_layers, responses = len(units), 4 * n_trials * n_voxels
     arrays = [4 * n_layers * n_trials**2, responses]
     arrays += {ROI: [n_layers * responses], STACKING: 2 * [n_layers * responses]}.get(selection, [responses])
+    arrays += (n_layers if selection == STACKING else 1) * [n_without * responses]
     kept = sum(n_bytes for n_bytes in arrays if stays_in_memory(n_bytes, available))
     basis = n_voxels >= MIN_VOXELS_FOR_BASIS
     decomposition = (_BASIS_KERNELS if basis else _KERNELS) * 8 * n_trials**2
@@ -90,7 +94,7 @@ def fit_bytes(
     if selection not in (STACKING, BANDED):
         weights //= max(n_layers, 1)
     posterior = 2 * 2 * n_trials * sum(units) if uncertainty else 0
-    return kept + decomposition + batch + weights + posterior
+    return kept + decomposition + batch + (2 if n_without else 1) * weights + posterior
 
 
 def require_memory(needed: int, available: int | None, what: str) -> None:

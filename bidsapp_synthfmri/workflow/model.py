@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from ..encoding import (
     Encoder,
     EncoderFit,
     Folds,
+    LeftOut,
     Provenance,
     Search,
     TrainingData,
@@ -29,7 +31,7 @@ from ..features.backbones import Backbone
 from ..features.images import sources_of
 from ..features.preprocessing import Preprocessing
 from ..features.squares import readable, squares_ahead
-from ..structures import Features, Json, Responses, StimulusSet, Synthetic, Trials
+from ..structures import Features, FloatArray, Json, Responses, StimulusSet, Synthetic, Trials
 from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
@@ -53,12 +55,14 @@ class FittedModel:
     fit : scores, choices and out-of-fold predictions
     folds : of the training trials
     synthetic : one row a stimulus, in order of first presentation
+    unseen : responses by encoders without the categories of the pictures; None where they were not made
     """
 
     encoder: Encoder
     fit: EncoderFit
     folds: Folds
     synthetic: Synthetic
+    unseen: Synthetic | None = None
 
 
 def fit_model(
@@ -68,8 +72,16 @@ def fit_model(
     held_out: HeldOut,
     features: Features,
     backbone: Backbone,
+    left_out: LeftOut | None = None,
+    n_components: int = 0,
 ) -> FittedModel:
-    """Fit on the training trials; predict test stimuli, and training stimuli out of fold."""
+    """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
+
+    Parameters
+    ----------
+    left_out : groups of stimuli to fit without, too (``EncoderFit.without``)
+    n_components : of the pictures' features to keep, at most; 0 for none
+    """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
     fit = fit_encoder(
@@ -85,13 +97,16 @@ def fit_model(
         allocate=partial(allocate, config.work_folder / _SCRATCH, array_budget(config)),
         rng=generator(config, files.participant, "candidates"),
         uncertainty=config.uncertainty,
+        left_out=left_out,
+        n_components=n_components,
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(
         Encoder.of_fit(fit, responses.voxels, card, backbone),
         series=SeriesModel.of_estimation(responses.estimation),
     )
-    synthetic = _own_stimuli(encoder, fit, responses, features)
+    stored = partial(allocate, config.work_folder / _SCRATCH, array_budget(config))
+    synthetic = _own_stimuli(encoder, fit, responses, features, stored)
     return FittedModel(encoder, fit, folds, synthetic)
 
 
@@ -133,6 +148,11 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
+    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
+
+
+def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
+    """(n_images, n_voxels) responses, images decoded ahead of the network; errors as ``synthesise_set``."""
     squares = squares_ahead(
         Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
         sources_of(images),
@@ -144,8 +164,7 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
         for batch in encoder.predict_batches(readable(squares), _BATCH):
             batches.append(batch)
             told(len(batch))
-    values = np.concatenate(batches)
-    return Synthetic(values, table, encoder.voxels)
+    return np.concatenate(batches)
 
 
 def _own_stimuli(
@@ -153,16 +172,16 @@ def _own_stimuli(
     fit: EncoderFit,
     responses: Responses,
     features: Features,
+    stored: Callable[[tuple[int, ...]], FloatArray],
 ) -> Synthetic:
-    """One row a stimulus, in order of first presentation."""
-    is_training = np.zeros(len(features.stimuli), dtype=bool)
-    is_training[fit.training_rows] = True
-    values = np.empty((len(is_training), len(responses.voxels)), dtype=np.float32)
-    values[is_training] = fit.out_of_fold
-    values[~is_training] = encoder.predict_features(features.take(np.flatnonzero(~is_training)))
+    """One row a stimulus, in order of first presentation; ``stored`` makes the array of them."""
     stimuli = responses.trials.stimuli
     order = features.rows_of(stimuli)
-    values, is_training = values[order], is_training[order]
+    is_training = np.isin(order, fit.training_rows)
+    values = stored((len(stimuli), len(responses.voxels)))
+    # The fit's rows ascend, the stimuli stand in order of presentation.
+    values[is_training] = fit.out_of_fold[np.searchsorted(fit.training_rows, order[is_training])]
+    values[~is_training] = encoder.predict_features(features.take(order[~is_training]))
     table = pd.DataFrame(
         {
             "stimulus": list(stimuli),

@@ -14,15 +14,15 @@ from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
-from ..derivatives.reader import load_participant, load_reliability_maps
+from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
+from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
-from ..reports import Page, participant_page
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Responses
 from .console import LOGGER, Stopwatch
@@ -31,13 +31,15 @@ from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .pages import write_participant_page
 from .preflight import cache_bytes, check_bids, needs_of, require_disk
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
 from .sources import image_sources
-from .streaming import allocate
+from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
+from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 
 FEATURE_CACHE = "features"
 _SCRATCH = "responses"
@@ -57,18 +59,8 @@ def run_participant(config: RunConfig, participant: str) -> None:
         _write(config, writer, computed)
         written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
-        results = load_participant(config.output_dir, participant, writer.place.task)
-        maps = load_reliability_maps(config.output_dir, participant, writer.place.task)
-        write_page(writer, participant_page(results, maps))
+        write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
-
-
-def write_page(writer: Writer, page: Page) -> None:
-    """Write a page and its figures; the participant's, or the group's where the writer has none."""
-    group = writer.place.participant is None
-    for figure in page.figures:
-        writer.text(names.figure(figure.name, group), figure.svg)
-    writer.text(names.GROUP_PAGE if group else names.PAGE, page.html)
 
 
 def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
@@ -100,7 +92,8 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
             responses = responses.take_voxels(measured.kept)
     # First, because hardly anything of it is kept: nothing of the trained model waits in memory meanwhile.
     control = _control(config, inputs, responses, held_out, backbone, watch)
-    model = _fit(config, inputs, responses, held_out, backbone, watch)
+    plan = plan_unseen(config, participant, responses.trials, held_out, inputs.extra)
+    model = _fit(config, inputs, responses, held_out, backbone, watch, plan=plan)
     with watch.step("modelling the noise of single trials"):
         model = with_noise(model, responses, measured.of_kept)
     extra = []
@@ -128,6 +121,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         n_leaked=n_leaked,
         leakage=leakage,
         control=control,
+        unseen=plan,
     )
 
 
@@ -175,8 +169,9 @@ def _fit(
     backbone: Backbone,
     watch: Stopwatch,
     kind: str = "",
+    plan: UnseenPlan = NOTHING_UNSEEN,
 ) -> FittedModel:
-    """Features and encoder; the features' mapping ends here, before other images need the memory."""
+    """Features and encoder, and what needs both; the features' mapping ends here."""
     with watch.step(f"extracting {kind}features of {len(inputs.stimuli)} images"):
         # In one order for all participants, so that those who saw the same images share the cache.
         features = cached_features(
@@ -186,7 +181,18 @@ def _fit(
             max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
         )
     with watch.step(f"fitting the {kind}encoder"):
-        return fit_model(config, inputs.files, responses, held_out, features, backbone)
+        left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
+        model = fit_model(
+            config, inputs.files, responses, held_out, features, backbone, left_out, n_components
+        )
+    without = model.fit.without
+    if without is None:
+        return model
+    with watch.step(
+        f"synthesising responses to {len(plan.folds.classes)} categories by encoders without them"
+    ):
+        unseen = predict_unseen(plan, without, model.encoder, features, responses.trials.stimuli)
+    return replace(model, fit=replace(model.fit, without=None), unseen=unseen)
 
 
 def _control(
@@ -216,12 +222,22 @@ def _read(
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
     inputs, n_leaked = _without_test_pictures(inputs, held_out)
+    plan = plan_unseen(config, participant, inputs.trials, held_out, inputs.extra)
     _report_inputs(participant, inputs, held_out)
     available = memory_budget(config)
     n_training = int((~held_out.is_test).sum())
     needed = fit_bytes(
-        n_training, len(inputs.voxels), units, selection_of(config), available, config.uncertainty
+        n_training,
+        len(inputs.voxels),
+        units,
+        selection_of(config),
+        available,
+        config.uncertainty,
+        plan.n_encoders,
     )
+    control = 4 * len(inputs.stimuli) * len(inputs.voxels)  # its responses wait while the encoder is fitted
+    if config.untrained_control and stays_in_memory(control, available):
+        needed += control
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked
 
@@ -267,8 +283,15 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     _write_measured(writer, computed.measured, masks)
     _write_encoder(writer, model)
     written.write_synthetic(writer, model.synthetic, unit=responses.unit)
+    if model.fit.pictures is not None:
+        written.write_pictures(writer, model.fit.pictures, tuple(model.synthetic.table["stimulus"]))
+    if computed.control is not None:
+        control = computed.control
+        written.write_untrained(writer, control.synthetic, unit=responses.unit, facts=control.facts)
     for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
         written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
+    if model.unseen is not None:
+        write_unseen(writer, model.unseen, unit=responses.unit, facts=computed.unseen.facts)
     _write_maps(writer, computed)
     found = computed.leakage
     written.write_leakage(writer, pairs=found.pairs, stimuli=found.stimuli, scores=found.scores)

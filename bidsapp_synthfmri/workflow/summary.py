@@ -19,6 +19,7 @@ from .notes import censoring_notes, grid_edge_notes, selection_notes
 from .runtime import software
 from .scores import Evaluation
 from .selection import Measured
+from .unseen import NOTHING_UNSEEN, UnseenPlan
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Computed:
     n_leaked: int
     leakage: Leakage
     control: Control | None = None
+    unseen: UnseenPlan = NOTHING_UNSEEN
 
 
 def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
@@ -73,6 +75,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "preprocessing": computed.backbone.preprocessing.sentence,
         "device": str(computed.backbone.device),
         **({"untrained_control": computed.control.facts} if computed.control else {}),
+        **({"unseen_categories": computed.unseen.facts} if config.unseen_categories else {}),
         "seed": config.random_seed,
         "configuration_hash": config.content_hash(),
         "folds": model.folds.description,
@@ -151,4 +154,5 @@ def _notes(config: RunConfig, computed: Computed) -> list[str]:
     n_sessions = computed.responses.trials.table["session"].nunique()
     if n_sessions == 1:
         notes.append("There is one session: folds are not over sessions, so scores may share its noise.")
+    notes += computed.unseen.notes
     return notes + grid_edge_notes(computed.model.fit.grid_edges, computed.model.fit.alphas)

@@ -34,6 +34,11 @@ def test_participants_in_every_spelling(parsed, words):
     assert parsed(*POSITIONALS, *words).participant_labels == ("01", "02")
 
 
+def test_encoders_without_categories_are_fitted_unless_they_are_declined(parsed):
+    assert parsed(*POSITIONALS).unseen_categories
+    assert not parsed(*POSITIONALS, "--no-unseen-categories").unseen_categories
+
+
 def test_a_list_gives_back_the_positionals(parsed):
     config = parsed("--roi", "PPA", "LOC", *POSITIONALS)
     assert config.rois == ("PPA", "LOC")

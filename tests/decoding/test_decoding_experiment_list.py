@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bidsapp_synthfmri.decoding.experiment_list import (
+    CONTROLS,
     DEFAULT_EXPERIMENTS,
     Experiment,
     control_of,
@@ -31,7 +32,8 @@ def test_every_key_is_read() -> None:
     classifier = "logistic"
     test = "means"
     within_source = true
-    controls = ["source", "shuffled_encoder"]
+    controls = ["source", "shuffled_encoder", "untrained_network", "image_features"]
+    refits = 100
 
     [[experiment]]
     name = "plain"
@@ -48,7 +50,8 @@ def test_every_key_is_read() -> None:
         "logistic",
         "means",
         True,
-        ("source", "shuffled_encoder"),
+        ("source", "shuffled_encoder", "untrained_network", "image_features"),
+        100,
     )
     assert second == Experiment("plain")
     assert second.sizes == STEPS
@@ -70,6 +73,7 @@ def test_every_key_is_read() -> None:
         ("[[experiment]]\nname = 'a'\ntraining = ['fake']", "training cannot be 'fake'"),
         ("[[experiment]]\nname = 'a'\nrepeats = 2", "repeats is 2"),
         ("[[experiment]]\nname = 'a'\nrepeats = true", "repeats is True. Give a whole number"),
+        ("[[experiment]]\nname = 'a'\nrefits = -1", "refits is -1. Give 0 or more"),
         ("[[experiment]]\nname = 'a'\nsizes = [0]", "sizes holds one that is not above 0"),
         ("[[experiment]]\nname = 'a'\nsizes = ['1']", "Give a list of numbers"),
         ("[[experiment]]\nname = 'a'\nrois = 'PPA'", "Give a list of names"),
@@ -87,6 +91,7 @@ def test_the_default_list_is_led_by_todays_ridge_on_single_trials() -> None:
     first = DEFAULT_EXPERIMENTS[0]
     assert (first.labels, first.classifier, first.test, first.sizes) == (None, "ridge", "trials", STEPS)
     assert len({experiment.name for experiment in DEFAULT_EXPERIMENTS}) == len(DEFAULT_EXPERIMENTS)
+    assert set(first.controls) == set(CONTROLS)
     assert "lda" in {experiment.classifier for experiment in DEFAULT_EXPERIMENTS}
 
 
@@ -112,7 +117,8 @@ def test_sets_that_take_part() -> None:
 
 
 def test_the_source_control_has_no_controls_or_curve_of_its_own() -> None:
-    control = control_of(Experiment("a", labels="scene", controls=("source", "shuffled_encoder")))
+    control = control_of(Experiment("a", labels="scene", controls=("source", "shuffled_encoder"), refits=9))
+    assert control.refits == 0
     assert (control.name, control.labels, control.controls, control.sizes) == ("a", None, (), ())
     with pytest.raises(UsageError, match="controls cannot be 'none'"):
         Experiment("a", controls=("none",))

@@ -52,7 +52,8 @@ def _decoded(
         }
     )
     stimuli = tuple(f"{names}{number}" for number in range(n))
-    return Decoded(participant, ("a", "b", "c", "d"), stimuli, labels, cells, counts, ())
+    none = np.zeros(n, dtype=np.int64)
+    return Decoded(participant, ("a", "b", "c", "d"), stimuli, labels, cells, counts, (), none, none, none)
 
 
 def _trials(decoded: Decoded, labels: np.ndarray, cell: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -211,7 +212,8 @@ def test_pooled_p_is_uniform_when_stimuli_overlap_in_part() -> None:
         whole = _decoded(seed)
         part = replace(
             whole, participant="02", stimuli=whole.stimuli[:20], labels=whole.labels[:20],
-            counts=whole.counts[:, :20],
+            counts=whole.counts[:, :20], strata=whole.strata[:20], sources=whole.sources[:20],
+            sessions=whole.sessions[:20],
         )  # fmt: skip
         p.append(float(pool([whole, part], np.random.default_rng(seed), 10, 199).table["p"].iloc[0]))
     assert kstest(p, "uniform").pvalue > 0.001

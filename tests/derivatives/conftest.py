@@ -13,7 +13,8 @@ from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.dataset import write_dataset_files
 from bidsapp_synthfmri.derivatives.group import write_group
-from bidsapp_synthfmri.derivatives.identification_columns import ORDER
+from bidsapp_synthfmri.derivatives.identification_columns import IDENTIFICATION_COLUMNS
+from bidsapp_synthfmri.derivatives.transfer_columns import TRANSFER_COLUMNS
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.structures import Json, Responses, Space, SurfaceSpace, Synthetic, Trials, VoxelSpace
 
@@ -210,11 +211,32 @@ def identification() -> pd.DataFrame:
     )
     table = table.assign(ci_low=[0.5, 0.0, 9.5], ci_high=[1.0, 0.5, 20.0], p=[np.nan, 0.5, 0.25])
     table = table.assign(p_fdr=table["p"], n_trials=128, n_stimuli=32)
-    return table[list(ORDER)]
+    return table[list(IDENTIFICATION_COLUMNS.known)]
 
 
 @pytest.fixture
-def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame, identification: pd.DataFrame) -> Path:
+def transfer() -> pd.DataFrame:
+    """A table of transfer, a pair and the mean over participants, in the order of its columns."""
+    words = {"source": ["01", "others"], "target": ["02", "group"], "roi": "PPA", "permuted_within": "source"}
+    table = pd.DataFrame({**words, "measure": ["voxel_correlation", "read_by_others"]})
+    table["alpha_at_edge"] = [False, True]
+    for number, name in enumerate(name for name in TRANSFER_COLUMNS.known if name not in table):
+        if name.startswith("n_"):
+            table[name] = pd.array([number, None], dtype="Int64")
+        else:
+            table[name] = [number + 0.25, np.nan]
+    return table[list(TRANSFER_COLUMNS.known)]
+
+
+@pytest.fixture
+def output_tree(
+    config: RunConfig,
+    make,
+    write,
+    decoding: pd.DataFrame,
+    identification: pd.DataFrame,
+    transfer: pd.DataFrame,
+) -> Path:
     """OUTPUT_DIR as both levels leave it, for two participants."""
     roots = {"fmriprep": config.bids_dir / "derivatives" / "fmriprep"}
     write_dataset_files(config.output_dir, config, roots, {"Name": "Pictures", "DatasetDOI": "doi:10.1/x"})
@@ -230,6 +252,7 @@ def output_tree(config: RunConfig, make, write, decoding: pd.DataFrame, identifi
         confusion=decoding[:0],
         decisions=decoding[["experiment", "source", "p"]],
         identification=identification,
+        transfer=transfer,
     )
     group = Writer(config.output_dir)
     group.text(names.GROUP_PAGE, "<!doctype html><title>group</title>")

@@ -14,12 +14,15 @@ import pytest
 from bidsapp_synthfmri.derivatives import names, participant
 from bidsapp_synthfmri.derivatives.group import write_group
 from bidsapp_synthfmri.derivatives.images import roi_combinations
+from bidsapp_synthfmri.derivatives.participant import NO_HUMAN
 from bidsapp_synthfmri.derivatives.reader import (
     load_group,
     load_participant,
     load_reliability_maps,
     participants_written,
 )
+from bidsapp_synthfmri.derivatives.unseen import write_unseen
+from bidsapp_synthfmri.encoding.components import PictureComponents
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.structures import Synthetic
 
@@ -47,6 +50,89 @@ def test_a_participant_reads_back_exactly(tmp_path: Path, make, write, with_sess
     assert read.summary == given.summary
     assert read.card == given.card
     assert names.ENCODER.path(tmp_path, names.Place("01", "scenes")).read_bytes() == given.encoder
+
+
+def test_responses_to_unseen_categories_read_back_and_go_with_the_next_run(
+    tmp_path: Path, make, write
+) -> None:
+    given = make()
+    writer = write(tmp_path, given)
+    assert load_participant(tmp_path, "01").unseen is None
+    table = given.extra.table[["stimulus"]].assign(
+        label="n01", split=["train", *["Objects"] * (len(given.extra.table) - 1)], fold=1
+    )
+    unseen = replace(given.extra, table=table.assign(prediction="category-deleted encoder"))
+    facts = {"label_set": "names", "n_folds": 1}
+    write_unseen(writer, unseen, unit="z", facts=facts)
+
+    read = load_participant(tmp_path, "01")
+
+    assert read.unseen is not None
+    np.testing.assert_array_equal(read.unseen.values, unseen.values)
+    pd.testing.assert_frame_equal(read.unseen.table, unseen.table[list(read.unseen.table.columns)])
+    assert [extra.table["split"][0] for extra in read.extra] == ["Objects"]
+    sidecar = json.loads(writer.path(names.UNSEEN.with_extension(".json")).read_text())
+    assert sidecar["UnseenCategories"] == facts
+    assert sidecar["Synthetic"] is True
+    participant.begin_participant(writer)
+    assert not writer.path(names.UNSEEN).is_file()
+    assert not writer.path(names.UNSEEN_STIMULI.with_extension(".json")).is_file()
+
+
+def test_controls_of_decoding_read_back_and_are_taken_back(tmp_path: Path, make, write) -> None:
+    given = make(4)
+    writer = write(tmp_path, given)
+    rng = np.random.default_rng(0)
+    stimuli = tuple(given.synthetic.table["stimulus"])
+    pictures = PictureComponents(
+        ("other.jpg", *stimuli[::-1]),
+        rng.standard_normal((9, 3)).astype(np.float32),
+        np.array([0.5, 0.25, 0.125], dtype=np.float32),
+        ("features.2", "classifier.6"),
+    )
+    untrained = replace(given.synthetic, values=given.synthetic.values + 1)
+    participant.write_pictures(writer, pictures, stimuli)
+    participant.write_untrained(writer, untrained, unit="z", facts={"weights": "random seed 7"})
+
+    read = load_participant(tmp_path, "01")
+
+    assert read.pictures is not None
+    assert read.pictures.stimuli == stimuli
+    np.testing.assert_array_equal(read.pictures.scores, pictures.scores[:0:-1])
+    np.testing.assert_array_equal(read.pictures.explained, pictures.explained)
+    assert read.pictures.layers == pictures.layers
+    sidecar = json.loads(writer.path(names.PICTURES.with_extension(".json")).read_text())
+    assert sidecar["ExplainedVariance"] == 0.875
+    assert read.untrained is not None
+    np.testing.assert_array_equal(read.untrained.values, untrained.values)
+    pd.testing.assert_frame_equal(read.untrained.table, given.synthetic.table)
+    assert [extra.table["split"][0] for extra in read.extra] == ["Objects"]
+    sidecar = json.loads(writer.path(names.UNTRAINED.with_extension(".json")).read_text())
+    assert NO_HUMAN in sidecar["Description"]
+
+    write(tmp_path, given)
+    read = load_participant(tmp_path, "01")
+    assert read.pictures is None
+    assert read.untrained is None
+    assert not [*tmp_path.rglob("*untrained*"), *tmp_path.rglob("*components*")]
+
+
+def test_components_of_other_pictures_are_refused(tmp_path: Path, make, write) -> None:
+    given = make(4)
+    writer = write(tmp_path, given)
+    stimuli = tuple(given.synthetic.table["stimulus"])
+    scores, explained = np.zeros((8, 2), dtype=np.float32), np.zeros(2, dtype=np.float32)
+    participant.write_pictures(writer, PictureComponents(stimuli, scores, explained, ()), stimuli[1:])
+    with pytest.raises(InputMalformedError, match=r"shape \(7, 2\) for 8 images and 2 components"):
+        load_participant(tmp_path, "01")
+    writer.path(names.PICTURES).write_bytes(b"no such file")
+    with pytest.raises(InputMalformedError, match="no components of pictures"):
+        load_participant(tmp_path, "01")
+    writer.withdraw(names.PICTURES)
+    fewer = replace(given.synthetic, values=given.synthetic.values[1:], table=given.synthetic.table[1:])
+    participant.write_untrained(writer, fewer, unit="z", facts={})
+    with pytest.raises(InputMalformedError, match="7 rows for 8 images"):
+        load_participant(tmp_path, "01")
 
 
 def test_trials_keep_their_columns_and_missing_values(tmp_path: Path, make, write) -> None:
@@ -193,7 +279,7 @@ def synthetic_of(synthetic: Synthetic, kept: np.ndarray) -> Synthetic:
 
 
 def test_the_group_reads_back(
-    output_tree: Path, decoding: pd.DataFrame, identification: pd.DataFrame
+    output_tree: Path, decoding: pd.DataFrame, identification: pd.DataFrame, transfer: pd.DataFrame
 ) -> None:
     read = load_group(output_tree)
 
@@ -207,6 +293,8 @@ def test_the_group_reads_back(
     assert read.summary == {"participants": ["01", "02"], "main_experiment": "main"}
     assert read.identification is not None
     pd.testing.assert_frame_equal(read.identification, identification, check_exact=True)
+    assert read.transfer is not None
+    pd.testing.assert_frame_equal(read.transfer, transfer, check_exact=True)
 
 
 def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> None:
@@ -216,22 +304,29 @@ def test_an_older_groups_tables_are_refused_with_a_remedy(output_tree: Path) -> 
         load_group(output_tree)
 
 
-def test_a_group_run_that_identifies_nothing_leaves_no_earlier_table(
+def test_a_group_run_that_identifies_and_transfers_nothing_leaves_no_earlier_table(
     output_tree: Path, decoding: pd.DataFrame
 ) -> None:
-    before = set(output_tree.glob("group/identification_scores.*"))
+    optional = ("identification", "transfer")
+    before = [path for name in optional for path in output_tree.glob(f"group/{name}_scores.*")]
     tables = {"contrasts": decoding, "confusion": decoding[:0], "decisions": decoding[:0]}
     write_group(output_tree, decoding, {"participants": []}, **tables, identification=decoding[:0])
 
-    assert len(before) == 2
-    assert not list(output_tree.glob("group/identification_scores.*"))
-    assert load_group(output_tree).identification is None
+    assert len(before) == 4
+    assert not any(path.exists() for path in before)
+    found = load_group(output_tree)
+    assert found.identification is None
+    assert found.transfer is None
 
 
-def test_every_column_of_identification_is_explained(output_tree: Path, identification: pd.DataFrame) -> None:
-    dictionary = json.loads((output_tree / "group" / "identification_scores.json").read_text())
-    assert set(identification.columns) < set(dictionary)
-    unknown = [name for name in identification if "Column of the input" in dictionary[name]["Description"]]
+@pytest.mark.parametrize("name", ["identification", "transfer"])
+def test_every_column_of_optional_tables_is_explained(
+    output_tree: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    table = request.getfixturevalue(name)
+    dictionary = json.loads((output_tree / "group" / f"{name}_scores.json").read_text())
+    assert set(table.columns) < set(dictionary)
+    unknown = [column for column in table if "Column of the input" in dictionary[column]["Description"]]
     assert unknown == []
 
 

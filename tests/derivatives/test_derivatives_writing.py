@@ -15,6 +15,7 @@ import pytest
 
 from bidsapp_synthfmri import atomic
 from bidsapp_synthfmri.derivatives import columns, names, participant
+from bidsapp_synthfmri.derivatives.descriptions import DESCRIPTIONS
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.errors import SynthfmriError, UsageError
 
@@ -168,7 +169,7 @@ def test_names_are_distinct_and_in_the_order_of_bids_entities() -> None:
     assert names.PAGE.relative(place) == "sub-01.html"
     assert names.GROUP_PAGE.relative(names.Place()) == "group.html"
     described = {f"{output.desc}" for output in names.OUTPUTS if output.desc}
-    assert described == set(names.DESCRIPTIONS)
+    assert described == set(DESCRIPTIONS)
 
 
 @pytest.mark.parametrize("label", ["../01", "0_1", "", None])

@@ -81,12 +81,18 @@ def test_a_written_card_is_valid_strict_json(whole):
     assert missing_keys(whole) == ()
 
 
-def test_a_card_of_surfaces_is_valid(encoder):
+def test_a_card_of_surfaces_is_valid_and_has_vertices_in_place_of_a_grid(encoder, whole):
     surface = SurfaceSpace(
         np.arange(N_VOXELS), np.zeros(N_VOXELS, bool), (9, 9), (), np.zeros((0, N_VOXELS), bool), "fsnative"
     )
     on_surface = Encoder(encoder.weights, encoder.intercept, surface, encoder.card, None, encoder.choices)
-    validate(complete_card(on_surface, b""))
+    found = complete_card(on_surface, b"")
+    validate(found)
+    assert found["space"] == "fsnative"
+    assert found["n_vertices"] == [9, 9]
+    assert set(whole) - set(found) == {"shape"}
+    with pytest.raises(jsonschema.ValidationError):
+        validate({name: value for name, value in found.items() if name != "n_vertices"})
 
 
 @pytest.mark.parametrize("place", [(), ("data",), ("scores",), ("storage",), ("folds",), ("penalty",)])

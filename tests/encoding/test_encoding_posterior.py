@@ -11,11 +11,11 @@ from sklearn.gaussian_process.kernels import DotProduct
 
 from bidsapp_synthfmri.encoding import Encoder, EncoderFit, Folds, fit_encoder
 from bidsapp_synthfmri.encoding.kernels import decompose, linear_kernel
+from bidsapp_synthfmri.encoding.left_out_spread import Diagonals, Kernel
 from bidsapp_synthfmri.encoding.posterior import Posterior
 from bidsapp_synthfmri.encoding.posterior_fit import OVERESTIMATE_BOUND, fit_posterior
 from bidsapp_synthfmri.encoding.selection import Selected
 from bidsapp_synthfmri.encoding.training import PenaltySearch, TrainingSet, layer_kernels
-from bidsapp_synthfmri.encoding.unseen import Diagonals, Kernel
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.structures import Features, LayerFeatures, RoiSet
 

@@ -16,7 +16,6 @@ from bidsapp_synthfmri.encoding.ridge import (
     choose_alpha,
     correlate_columns,
     dual_weights,
-    dual_weights_without,
     gcv_errors,
 )
 
@@ -241,25 +240,6 @@ def test_the_scores_come_with_the_chosen_fits_dual_weights(problem):
     scores = choose_alpha(split, problem.targets, problem.folds, GRID)
     expected = dual_weights(split, problem.targets, scores.alpha)
     np.testing.assert_allclose(scores.dual.numpy(), expected.numpy(), atol=1e-10)
-
-
-@pytest.mark.parametrize("few", [None, 1], ids=["by band", "by Cholesky"])
-def test_weights_without_a_group_are_those_of_a_refit_without_it(problem, few):
-    """The encoder that never saw a category: scattered rows, a penalty of its own for every voxel."""
-    rows = np.random.default_rng(5).choice(len(problem.Y), 11, replace=False)
-    rest = np.setdiff1d(np.arange(len(problem.Y)), rows)
-    alpha = torch.logspace(-1, 2, problem.Y.shape[1], dtype=torch.float64)
-    c, predicted = dual_weights_without(
-        problem.split(n_alphas=few), problem.targets, alpha, torch.from_numpy(rows)
-    )
-    weights = (problem.shown - problem.shown.mean(axis=0)).T @ c.numpy() / problem.scale  # (units, voxels)
-    for voxel, penalty in enumerate(alpha.tolist()):
-        peer = Ridge(penalty * problem.scale, solver="cholesky").fit(
-            problem.shown[rest], problem.Y[rest, voxel]
-        )
-        np.testing.assert_allclose(predicted[:, voxel].numpy(), peer.predict(problem.shown[rows]), atol=1e-8)
-        np.testing.assert_allclose(weights[:, voxel], peer.coef_, atol=1e-8)
-    np.testing.assert_allclose(c[rows].numpy(), 0, atol=1e-8)
 
 
 def test_the_intercept_takes_shifts_of_data_and_features():

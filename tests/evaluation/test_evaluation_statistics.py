@@ -11,7 +11,6 @@ from bidsapp_synthfmri.evaluation.statistics import (
     bootstrap_weights,
     fdr,
     max_statistic_p,
-    odds_ratio,
     percentile_interval,
     permutation_p,
     standardised_effect,
@@ -101,5 +100,3 @@ def test_effect_sizes():
     assert np.mean(d) == pytest.approx(1.0, abs=0.05)  # without the correction 1.38
     assert np.isnan(standardised_effect([0.3]))
     assert above_chance(0.6, 0.2) == pytest.approx(0.5)
-    assert odds_ratio(0.5, 0.2) == pytest.approx(4.0)
-    assert odds_ratio(1.0, 0.5) == np.inf

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bidsapp_synthfmri.cli.main import run
 from bidsapp_synthfmri.config import RunConfig
-from bidsapp_synthfmri.derivatives.reader import load_participant
+from bidsapp_synthfmri.derivatives.reader import load_group, load_participant
 from bidsapp_synthfmri.encoding import Encoder, EncoderFit, Folds, fit_encoder
 from bidsapp_synthfmri.evaluation.comparison import Comparison
 from bidsapp_synthfmri.evaluation.contrast import contrast
@@ -211,12 +211,35 @@ def test_the_control_changes_nothing_of_the_trained_encoder_and_leaves_no_file(r
     encoders = [next(folder.glob("sub-01/func/*_model.safetensors")).read_bytes() for folder in runs]
     assert encoders[0] == encoders[1]
     names = [{path.name for path in folder.glob("sub-01/func/*")} for folder in runs]
-    assert names[0] == names[1]
+    stem = "sub-01_task-images_space-T1w_desc-untrained_stat-effect_statmap"
+    assert names[0] - names[1] == {f"{stem}.dscalar.nii", f"{stem}.json"}
+    assert names[1] < names[0]
     # The second run took back what the first had drawn.
     assert len(list(controlled.glob("sub-01/figures/*control*"))) == 2
     assert not list(plain.glob("sub-01/figures/*control*"))
     assert "untrained" not in (plain / "sub-01.html").read_text(encoding="utf-8")
     assert "ci_low" not in load_participant(plain, "01").encoding
+
+
+def test_the_group_level_decodes_from_the_untrained_network_too(runs, tmp_path):
+    """The participant level's folder is enough: no network is at hand."""
+    output = tmp_path / "out"
+    shutil.copytree(runs[0], output)
+    done = CliRunner().invoke(run, [str(word) for word in (tmp_path / "not-mounted", output, "group")])
+    assert done.exit_code == 0, done.output
+    results = load_group(output)
+    cells = results.experiments[results.experiments["experiment"] == "main"]
+    untrained = cells[cells["control"] == "untrained_network"]
+    trained = cells[(cells["control"] == "none") & (cells["training"] == "synthetic_same") & cells["full"]]
+    assert set(untrained["roi"]) == set(trained["roi"])
+    assert set(untrained["training"]) == {"synthetic_same"}
+    assert (untrained["n_training"].to_numpy() == trained["n_training"].to_numpy()).all()
+    claims = results.decisions.set_index(["experiment", "claim"])
+    assert ("main", "needs_training") in claims.index
+    page = (output / "group.html").read_text(encoding="utf-8")
+    assert "teach it better than those of the same network untrained" in page
+    assert "control: untrained network" in page
+    assert not [sentence for sentence in results.summary["skipped"] if "untrained" in sentence]
 
 
 def test_a_control_of_random_weights_is_refused(small, participant_level, assert_refused):

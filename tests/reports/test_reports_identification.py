@@ -130,6 +130,17 @@ def test_the_curve_is_in_order_of_candidates() -> None:
     assert sizes == sorted(sizes) == list(SIZES)
 
 
+def test_candidates_of_the_own_source_are_one_task_and_no_source() -> None:
+    view = identification_view(table(candidates=("all", "coco", "scenes", "same_source")))
+    assert view.sources == ("coco", "scenes")
+    text = " ".join(identification_verdict(view).text)
+    assert "Among candidates of its own source alone it is above chance in 2 of 3 regions" in text
+    assert "(by source: coco in 2 of 3 regions and scenes in 2 of 3 regions)" in text
+    _, own, *_, each = identification_tables(view)
+    assert own.title.startswith("Among candidates of the image's own source, all sources together, mean")
+    assert {row[1] for row in each.rows} == {"all sources", "own source", "coco", "scenes"}
+
+
 def test_the_page_shows_it_and_says_where_there_is_none(group_results: GroupResults) -> None:
     page = group_page(replace(group_results, identification=table()))
     assert [figure.name for figure in page.figures] == ["decoding", "learning", "confusion", "identification"]

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.errors import InputMalformedError
 from bidsapp_synthfmri.features.backbones import load_backbone
+from bidsapp_synthfmri.structures import Synthetic
 from bidsapp_synthfmri.workflow.control import Control, untrained
 
 CPU = torch.device("cpu")
@@ -51,7 +53,10 @@ def test_a_layer_that_says_nothing_before_training_is_left_out_and_named(config,
     assert control.layers == ("encoder.layers.encoder_layer_0",)
     assert len(control.nodes) == 1
     scores = np.zeros((1, 2), dtype=np.float32)
-    kept = Control(control.layers, scores, scores, ("heads",), "random seed 3", "0" * 64)
+    table = pd.DataFrame({"stimulus": ["a", "b"], "split": ["train", "test"]})
+    synthetic = Synthetic(np.array([[1, 2], [3, 4]], dtype=np.float32), table, None)
+    kept = Control(control.layers, scores, synthetic, ("heads",), "random seed 3", "0" * 64)
+    assert kept.prediction.tolist() == [[3, 4]]
     assert "goes without heads" in " ".join(kept.notes)
     assert kept.facts["silent_layers"] == ["heads"]
     assert not replace(kept, silent_layers=()).notes

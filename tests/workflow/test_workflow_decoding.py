@@ -12,6 +12,7 @@ import pytest
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.decoding import DEFAULT_EXPERIMENTS, Experiment, decode
 from bidsapp_synthfmri.derivatives.results import ParticipantResults
+from bidsapp_synthfmri.encoding.components import PictureComponents
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
 from bidsapp_synthfmri.workflow.decoding import _participant_data, decode_participant, score_experiments
@@ -134,6 +135,59 @@ def test_a_label_set_within_a_source_says_which(config: RunConfig) -> None:
     assert scores.decisions.empty
     with pytest.raises(UsageError, match="no label set 'lexicografer'"):
         decode_participant(participant(), config, [Experiment("sets", labels="lexicografer")])
+
+
+def test_what_older_or_plain_runs_lack_is_said_once(config: RunConfig) -> None:
+    people = [decode_participant(participant(label), config, DEFAULT_EXPERIMENTS) for label in ("01", "02")]
+    skipped = score_experiments(people, config).skipped
+    assert sum("--untrained-control" in sentence for sentence in skipped) == 1
+    assert sum("older version" in sentence for sentence in skipped) == 1
+
+
+def test_controls_that_are_there_are_decoded(config: RunConfig) -> None:
+    results = participant()
+    synthetic = results.synthetic
+    stimuli = tuple(synthetic.table["stimulus"])
+    pictures = PictureComponents(stimuli, synthetic.values[:, :5], np.ones(5, dtype=np.float32), ("fc",))
+    found = decode_participant(
+        replace(results, untrained=replace(synthetic, values=-synthetic.values), pictures=pictures),
+        config,
+        DEFAULT_EXPERIMENTS[:1],
+    )
+    decoded, of_source = found.comparisons.values()
+    assert set(decoded.cells["control"]) == {
+        "none", "shuffled_encoder", "untrained_network", "image_features"
+    }  # fmt: skip
+    assert set(of_source.cells["control"]) == {"none"}
+    assert not [sentence for sentence in found.skipped if "left out" in sentence]
+
+
+def test_labels_are_permuted_within_source_and_session_but_the_sources_own(config: RunConfig) -> None:
+    """A session changes hands in the middle of the trials; one test image is shown in both."""
+    results = participant()
+    table = results.responses.trials.table.assign(session=[str(number // 4 % 2) for number in range(112)])
+    again = table.iloc[[-1]].assign(session="0")
+    table = pd.concat([table, again], ignore_index=True)
+    values = np.concatenate([results.responses.values, results.responses.values[-1:]])
+    results = replace(
+        results,
+        responses=replace(results.responses, trials=Trials(table), values=values),
+        splits=np.append(results.splits, "test"),
+    )
+    found = decode_participant(results, config, [Experiment("main", sizes=(), controls=("source",))])
+    decoded, of_source = found.comparisons.values()
+    names = table.drop_duplicates("stimulus").set_index("stimulus")
+    for one in (decoded, of_source):
+        kinds = list(zip(one.sources.tolist(), one.sessions.tolist(), strict=True))
+        sessions = [names.loc[name, "session"] for name in one.stimuli[:-1]]
+        assert len(set(one.sessions.tolist())) == 3
+        assert len(set(zip(sessions, [session for _, session in kinds[:-1]], strict=True))) == 2
+    assert len(set(decoded.sources.tolist())) == 2
+    assert set(of_source.sources.tolist()) == {0}
+    scores = score_experiments([found], config).table
+    within = scores.groupby("control")["permuted_within"].unique()
+    assert within["none"].tolist() == ["source and session"]
+    assert within["source"].tolist() == ["session"]
 
 
 def test_the_events_column_of_sources_is_used_where_it_is_named(config: RunConfig) -> None:

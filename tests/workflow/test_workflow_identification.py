@@ -62,6 +62,27 @@ def test_images_are_identified_among_all_and_within_their_source(config, named_r
     assert single[single["participant"] == "group"]["value"].iloc[0] == pytest.approx(each.mean())
 
 
+def test_images_of_all_sources_are_told_from_those_of_their_own(config, named_results: Results) -> None:
+    first, second = (named_results(2.5, participant=f"0{number}", seed=number) for number in (1, 2))
+    parts = [first, with_extra(second, 40)]  # their names tell no source: candidates of none
+    table = identification_scores([identify_images(part, config) for part in parts], config).table
+    for participant in ("01", "02", "group"):
+        for measure in ("percentile_rank", "top_1", "median_rank"):
+            chosen = {"participant": participant, "measure": measure, "whole": True}
+            (row,) = rows_of(table, candidates="same_source", **chosen).to_dict("records")
+            each = pd.concat([rows_of(table, candidates=source, **chosen) for source in SOURCES])
+            assert row["value"] == pytest.approx(each["value"].mean())  # six images of each
+            assert row["chance"] == pytest.approx(each["chance"].mean())
+            assert row["n_candidates"] == 20
+            assert row["n_stimuli"] == 18
+            assert row["n_trials"] == each["n_trials"].sum()
+        beats = rows_of(table, candidates="same_source", participant=participant).iloc[0]
+        assert beats["ci_low"] < beats["value"] < beats["ci_high"]
+        assert beats["p"] < 0.05
+    curve = rows_of(table, candidates="same_source", participant="01", measure="top_1")
+    assert curve["n_candidates"].tolist() == [2, 5, 10, 20]
+
+
 def test_what_the_source_alone_tells_is_not_identification(config, named_results: Results) -> None:
     """Real responses are to another image of the same source: above .5 among all, but p knows better."""
     found = identification_scores([identify_images(named_results(mixed=True), config)], config).table
@@ -70,7 +91,7 @@ def test_what_the_source_alone_tells_is_not_identification(config, named_results
     assert among_all["p"] > 0.05
     within = rows_of(found)
     within = within[within["candidates"] != "all"]
-    assert set(within["candidates"]) == set(SOURCES)
+    assert set(within["candidates"]) == {*SOURCES, "same_source"}
     assert (within["p"] > 0.01).all()
     assert within["value"].mean() == pytest.approx(0.5, abs=0.2)  # 18 images of .29, not independent
 
@@ -143,7 +164,7 @@ def test_where_names_tell_no_source_there_is_none_but_a_column_may(config, named
     )
     assert set(identify_images(renamed, config).by_candidates) == {"all"}
     by_column = identify_images(renamed, replace(config, source_column="kind"))
-    assert set(by_column.by_candidates) == {"all", "a", "b"}
+    assert set(by_column.by_candidates) == {"all", "a", "b", "same_source"}
 
 
 def test_a_participant_without_test_trials_is_said_and_left_out(config, named_results: Results) -> None:

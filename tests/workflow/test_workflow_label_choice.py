@@ -126,7 +126,7 @@ def test_an_extra_set_is_read_by_the_same_names(options, named_results: Results)
     results = named_results()
     own = labels_of(results, "scene", options())
     images = extra(results, ["beach900.jpg", "zoo1.jpg", "n02084071_1.JPEG"], ["x", "y", "z"])
-    found = labels_of_images(images, own, options())
+    found = labels_of_images(images.table, own, options())
     assert found.labels[0] == "beach"
     assert found.labels[2] is None
 
@@ -135,7 +135,7 @@ def test_folders_called_as_labels_are_labels_where_names_say_nothing(options, na
     results = named_results()
     own = labels_of(results, "scene", options())
     images = extra(results, ["p1.jpg", "p2.jpg", "p3.jpg"], ["beach", "kitchen", "moon"])
-    found = labels_of_images(images, own, options())
+    found = labels_of_images(images.table, own, options())
     assert found.labels == ("beach", "kitchen", None)
     assert [(gap.items, gap.n_stimuli) for gap in found.gaps] == [(("moon",), 1)]
 
@@ -145,12 +145,12 @@ def test_folders_come_first_for_a_users_labels(options, table, named_results: Re
     config = options(labels=table)
     own = labels_of(results, None, config)
     foldered = extra(results, ["p1.jpg", "p2.jpg"], ["even", "odd"])
-    assert labels_of_images(foldered, own, config).labels == ("even", "odd")
+    assert labels_of_images(foldered.table, own, config).labels == ("even", "odd")
     known = list(results.responses.trials.stimuli[1:3])
-    assert labels_of_images(extra(results, known, None), own, config).labels == ("odd", "even")
+    assert labels_of_images(extra(results, known, None).table, own, config).labels == ("odd", "even")
     strange = extra(results, ["cat_1.jpg", "dog_2.jpg"], None)
-    assert labels_of_images(strange, own, config).labels == ("cat", "dog")
+    assert labels_of_images(strange.table, own, config).labels == ("cat", "dog")
     column = labels_of(results, "column:kind", options())
     images = extra(results, ["p1.jpg"], ["even"])
     images.table["kind"] = "b"
-    assert labels_of_images(images, column, options()).labels == ("b",)
+    assert labels_of_images(images.table, column, options()).labels == ("b",)

@@ -7,8 +7,8 @@ from sklearn.linear_model import Ridge
 
 from bidsapp_synthfmri.encoding import Encoder, Folds, fit_encoder
 from bidsapp_synthfmri.encoding.kernels import decompose, linear_kernel
+from bidsapp_synthfmri.encoding.left_out_spread import Diagonals, Kernel, unseen_sd
 from bidsapp_synthfmri.encoding.ridge import dual_weights
-from bidsapp_synthfmri.encoding.unseen import Diagonals, Kernel, unseen_sd
 from bidsapp_synthfmri.structures import Features, LayerFeatures
 
 CPU = torch.device("cpu")
