@@ -53,7 +53,12 @@ class _Recorder(click.HelpFormatter):
     def write_heading(self, heading: str) -> None:
         self.sections.append((heading, []))
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], *_: int) -> None:
+    def write_dl(
+        self,
+        rows: Iterable[tuple[str, str]],
+        col_max: int = 30,  # noqa: ARG002 - click's signature
+        col_spacing: int = 2,  # noqa: ARG002
+    ) -> None:
         self.sections[-1][1].extend(rows)
 
 
