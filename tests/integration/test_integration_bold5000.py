@@ -104,7 +104,7 @@ def test_images_are_identified_within_the_sources_that_their_names_tell(output, 
     table = load_group(output).identification
     within = table[(table["candidates"] == "coco") & table["whole"]]
     assert set(within["n_candidates"]) == {sum(source == "coco" for source in tree.sources)}
-    assert set(table["candidates"]) <= {"all", "coco", "imagenet", "scenes"}
+    assert set(table["candidates"]) <= {"all", "same_source", "coco", "imagenet", "scenes"}
     assert set(table["roi"]) == {*PUBLISHED, "all"}
 
 
