@@ -58,13 +58,16 @@ _SPLITS = levels(
     train="the encoder was fitted on responses to this stimulus",
     test="held out of every choice made in fitting",
 )
-_ROI = Column("Region of interest, masks of both hemispheres joined; 'all' is every voxel")
+REGION = "Region of interest, masks of both hemispheres joined; 'all' is every voxel"
+FDR = "p value corrected for the false discovery rate (Benjamini & Hochberg 1995)"
+ROI = Column(REGION)
+PARTICIPANT = Column("Participant label without 'sub-', or 'group' for the mean over participants")
 _N_VOXELS = Column("Number of voxels that the row is computed on")
 _VALUE = Column("The value of the row's metric")
 _CI_LOW = Column("Lower end of the 95% bootstrap interval")
 _CI_HIGH = Column("Upper end of the 95% bootstrap interval")
 _P = Column("p value, two-sided, not corrected")
-_P_FDR = Column("p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)")
+P_FDR = Column("p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)")
 
 TRIAL_COLUMNS = Columns(
     {
@@ -159,7 +162,7 @@ DESCRIPTION_COLUMNS = Columns(
 )
 ENCODING_COLUMNS = Columns(
     {
-        "roi": _ROI,
+        "roi": ROI,
         "layer": Column(
             "Network layer, by its torchvision name; 'selected': the layers of each voxel as the encoder uses"
             " them, chosen without the trials predicted; 'best': the same, in the encoder as stored"
@@ -185,13 +188,13 @@ ENCODING_COLUMNS = Columns(
         "ci_low": Column("Lower end of the 95% interval, bootstrapped over test stimuli"),
         "ci_high": Column("Upper end of the 95% interval, bootstrapped over test stimuli"),
         "p": Column("p value of the difference, two-sided, not corrected"),
-        "p_fdr": _P_FDR,
+        "p_fdr": P_FDR,
         "n_stimuli": Column("Number of test stimuli that the row is computed on"),
     }
 )
 ACCOUNTING_COLUMNS = Columns(
     {
-        "roi": _ROI,
+        "roi": ROI,
         "level": Column(
             "What is correlated",
             levels=levels(
@@ -216,14 +219,14 @@ ACCOUNTING_COLUMNS = Columns(
         "ci_high": Column("Upper end of the 95% interval, bootstrapped over stimuli"),
         "expected": Column("The value that the reliability and the encoder's accuracy imply"),
         "p": _P,
-        "p_fdr": _P_FDR,
+        "p_fdr": P_FDR,
         "n_voxels": _N_VOXELS,
         "n_stimuli": Column("Number of stimuli that the row is computed on"),
     }
 )
 RELIABILITY_COLUMNS = Columns(
     {
-        "roi": _ROI,
+        "roi": ROI,
         "metric": Column(
             "What the value is; means over the region's voxels",
             levels=levels(
@@ -288,7 +291,7 @@ LEAKAGE_SCORE_COLUMNS = Columns(
             ),
         ),
         "source": Column("The source, of subset 'source'"),
-        "roi": _ROI,
+        "roi": ROI,
         "row": Column(
             "Which two are correlated, in each voxel over stimuli; mean over the region's voxels",
             levels=levels(

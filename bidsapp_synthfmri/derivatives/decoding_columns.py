@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .columns import Column, Columns
+from .columns import FDR, PARTICIPANT, REGION, Column, Columns
 
-_PARTICIPANT = Column("Participant label without 'sub-', or 'group' for the mean over participants")
-_ROI = Column(
-    "Region of interest, masks of both hemispheres joined; 'all' is every voxel, and of image features no"
-    " region"
-)
+_ROI = Column(f"{REGION}, and of image features no region")
 _TRAINING = Column(
     "What the decoder was trained on: real responses, synthetic responses to the same images"
     " (synthetic_same) or to an extra image set (synthetic_ and its name), or real responses with those to"
@@ -38,7 +34,6 @@ _PEOPLE_HIGH = Column("Upper end of the 95% interval with participants drawn too
 _D = Column("Cohen's d over participants with Hedges' correction; n/a for fewer than three")
 _N_PARTICIPANTS = Column("Number of participants that the row is the mean of")
 _N_TEST_STIMULI = Column("Number of stimuli that the real test trials show, each counted once")
-_FDR = "p value corrected for the false discovery rate (Benjamini & Hochberg 1995)"
 
 DECODING_COLUMNS = Columns(
     {
@@ -58,7 +53,7 @@ DECODING_COLUMNS = Columns(
         "noise": Column("Noise of synthetic training trials: none, independent over voxels or calibrated"),
         "repeats": Column("Synthetic trials of each image"),
         "test": Column("Tested on single trials, or on means of a stimulus' repeats"),
-        "participant": _PARTICIPANT,
+        "participant": PARTICIPANT,
         "roi": _ROI,
         "training": _TRAINING,
         "control": _CONTROL,
@@ -81,7 +76,7 @@ DECODING_COLUMNS = Columns(
         "d": _D,
         "p": Column("p value from permuted labels, one-sided, not corrected"),
         "p_fdr": Column(
-            f"{_FDR}; family: regions and training sets of the participant in this experiment and source,"
+            f"{FDR}; family: regions and training sets of the participant in this experiment and source,"
             " whole training sets only, each control being a family of its own"
         ),
         "p_max": Column(
@@ -110,7 +105,7 @@ CONTRAST_COLUMNS = Columns(
     {
         "experiment": _EXPERIMENT,
         "source": _SOURCE,
-        "participant": _PARTICIPANT,
+        "participant": PARTICIPANT,
         "roi": _ROI,
         "training": _TRAINING,
         "control": _CONTROL,
@@ -130,7 +125,7 @@ CONTRAST_COLUMNS = Columns(
         "d": _D,
         "p": Column("p value from swapping the two decoders' predictions, two-sided, not corrected"),
         "p_fdr": Column(
-            f"{_FDR} over regions and training sets of the participant in this experiment and source;"
+            f"{FDR} over regions and training sets of the participant in this experiment and source;"
             " contrasts of whole training sets, those at equal size and those less each control are a family"
             " each"
         ),
@@ -171,7 +166,7 @@ DECISION_COLUMNS = Columns(
         "source": _SOURCE,
         "training": _TRAINING,
         "roi": _ROI,
-        "participant": _PARTICIPANT,
+        "participant": PARTICIPANT,
         "evidence": Column("What the effect is measured in"),
         "effect": Column("Size of the effect, as a share of trials"),
         "ci_low": _CI_LOW,
@@ -180,7 +175,7 @@ DECISION_COLUMNS = Columns(
         "people_high": _PEOPLE_HIGH,
         "d": _D,
         "p": Column("p value, not corrected: two-sided of differences, else one-sided"),
-        "p_fdr": Column(f"{_FDR} over all rows of this table"),
+        "p_fdr": Column(f"{FDR} over all rows of this table"),
         "n_participants": _N_PARTICIPANTS,
         "n_test_stimuli": _N_TEST_STIMULI,
         "verdict": Column(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from .columns import Column, Columns, levels
+from .columns import P_FDR, PARTICIPANT, ROI, Column, Columns, levels
 
 IDENTIFICATION_COLUMNS = Columns(
     {
-        "participant": Column("Participant label without 'sub-', or 'group' for the mean over participants"),
+        "participant": PARTICIPANT,
         "candidates": Column(
             "Images that the image seen is told from: 'all'; those of one image source by its name, the"
             " trials then being of test images of this source too; or 'same_source', those of the image's own"
             " source, test images of all sources together"
         ),
-        "roi": Column("Region of interest, masks of both hemispheres joined; 'all' is every voxel"),
+        "roi": ROI,
         "pattern": Column(
             "Real response that is compared with the candidates' synthetic responses, across voxels",
             levels=levels(
@@ -53,9 +53,7 @@ IDENTIFICATION_COLUMNS = Columns(
             "p value from exchanging the test images' synthetic responses, within their image source where"
             " it is known; one-sided, not corrected; 'whole' rows only"
         ),
-        "p_fdr": Column(
-            "p value corrected over regions for the false discovery rate (Benjamini & Hochberg 1995)"
-        ),
+        "p_fdr": P_FDR,
         "n_trials": Column("Number of real responses; of 'group' the sum over participants"),
         "n_stimuli": Column("Number of test images that they are of"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .columns import Column, Columns, levels
+from .columns import FDR, Column, Columns, levels
 
 _LOW, _HIGH = (f"{end} end of the 95% interval, bootstrapped over test images" for end in ("Lower", "Upper"))
 
@@ -56,8 +56,8 @@ TRANSFER_COLUMNS = Columns(
         ),
         "p": Column("p value from these exchanges, one-sided, not corrected"),
         "p_fdr": Column(
-            "p value corrected for the false discovery rate (Benjamini & Hochberg 1995); family: all rows of"
-            " the measure, regions and pairs or targets, rows of 'group' being a family of their own"
+            f"{FDR}; family: all rows of the measure, regions and pairs or targets, rows of 'group' being a"
+            " family of their own"
         ),
         "own": Column(
             "The same for what the target's own data give, on the same test images: the correlation of its"

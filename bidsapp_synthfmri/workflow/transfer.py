@@ -91,7 +91,8 @@ def transfer_participant(
     rows = np.flatnonzero(table["split"] == "test")
     stimuli = tuple(str(stimulus) for stimulus in table["stimulus"].iloc[rows])
     predicted = results.synthetic.values[rows]
-    return TransferParticipant(replace(data, synthetic=sets), predicted, stimuli, len(seen))
+    used = replace(data, synthetic=sets, untrained=None, pictures=None)
+    return TransferParticipant(used, predicted, stimuli, len(seen))
 
 
 def transfer_scores(
