@@ -20,6 +20,8 @@ JOINT_MODELS = ("stacking", "banded")
 PENALTY_SEARCHES = ("window", "exact", "gcv")
 OVERWRITE = ("never", "changed", "always")
 DEFAULT_CONFOUNDS = ("acompcor",)
+# What tables call the dataset's own pictures, and decoding the responses to them.
+_RESERVED = frozenset({"train", "test", "same"})
 
 Problem = tuple[str, str]
 
@@ -141,6 +143,9 @@ def _name_problems(config: RunConfig) -> list[Problem]:
     for name, _ in config.images:
         if not (name.isascii() and name.isalnum()):
             problems.append((f"--images name {name!r} is not a BIDS label", "Use letters and digits only"))
+        if name in _RESERVED:
+            problem = f"--images name {name!r} stands for pictures of the dataset itself in the outputs"
+            problems.append((problem, "Give the set another name"))
     return problems
 
 
