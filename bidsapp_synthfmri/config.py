@@ -26,6 +26,8 @@ LAYER_SELECTIONS = ("voxel", "roi", "joint")
 JOINT_MODELS = ("stacking", "banded")
 PENALTY_SEARCHES = ("window", "exact", "gcv")
 DEFAULT_CONFOUNDS = ("acompcor",)
+# What tables call the dataset's own pictures, and decoding the responses to them.
+_RESERVED = frozenset({"train", "test", "same"})
 
 # Options that change where or how fast a result is computed, never what it is.
 _NOT_SCIENCE = frozenset(
@@ -238,6 +240,9 @@ class RunConfig:
                 problems.append(
                     (f"--images name {name!r} is not a BIDS label", "Use letters and digits only")
                 )
+            if name in _RESERVED:
+                problem = f"--images name {name!r} stands for pictures of the dataset itself in the outputs"
+                problems.append((problem, "Give the set another name"))
         return problems
 
     def _folder_problems(self) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..decoding.experiment_list import IMAGE_FEATURES
+from ..decoding.experiment_list import IMAGE_FEATURES, NO_CONTROL
 from ..decoding.scores import NOTHING
 from .decoding_scores import Accuracy, decoding_scores
 from .estimates import GROUP, SIGNIFICANT
@@ -13,9 +13,7 @@ from .numbers import count, counted, percent_with_interval
 
 def ceiling_of(experiments: pd.DataFrame | None, main: str) -> Accuracy | None:
     """Accuracy from the pictures' features in an experiment, pooled where it can be; None without it."""
-    if experiments is None:
-        return None
-    rows = experiments[(experiments["experiment"] == main) & (experiments["control"] == IMAGE_FEATURES)]
+    rows = _of_main(experiments, main, IMAGE_FEATURES)
     found = [row for row in decoding_scores(rows).rows if row.known]
     pooled = [row for row in found if row.participant == GROUP]
     return next(iter([*pooled, *found]), None)
@@ -28,19 +26,29 @@ def control_sentences(experiments: pd.DataFrame | None, main: str) -> tuple[str,
     return (*said, *_permuted(experiments, main), *_refitted(experiments, main))
 
 
+def _of_main(experiments: pd.DataFrame | None, main: str, control: str) -> pd.DataFrame:
+    """Rows of an experiment under a control; of several sources the first, which the page speaks of."""
+    if experiments is None or not (experiments["experiment"] == main).any():
+        return pd.DataFrame()
+    rows = experiments[experiments["experiment"] == main]
+    own: pd.DataFrame = rows[(rows["source"] == rows["source"].iloc[0]) & (rows["control"] == control)]
+    return own
+
+
 def _ceiling(one: Accuracy) -> str:
     return (
         "The pictures’ features themselves, without any response, give"
         f" {percent_with_interval(one.value, one.low, one.high)} on the same test images after training on"
-        f" {counted(one.n_training, 'image')}. Responses predicted from these features can hardly teach more"
-        " than they hold."
+        f" {counted(one.n_training, 'image')}: what the network alone tells. It is no strict bound:"
+        " real test responses may hold what these features lack, and an encoder fitted to responses knows"
+        " which of them matter."
     )
 
 
 def _permuted(experiments: pd.DataFrame | None, main: str) -> list[str]:
-    if experiments is None or "permuted_within" not in experiments:
+    rows = _of_main(experiments, main, NO_CONTROL)
+    if "permuted_within" not in rows:
         return []
-    rows = experiments[(experiments["experiment"] == main) & (experiments["control"] == "none")]
     within = [str(name) for name in dict.fromkeys(rows["permuted_within"].dropna())]
     kept = [name for name in within if name != NOTHING]
     if not within:
@@ -55,9 +63,10 @@ def _permuted(experiments: pd.DataFrame | None, main: str) -> list[str]:
 
 
 def _refitted(experiments: pd.DataFrame | None, main: str) -> list[str]:
-    if experiments is None or "p_refit" not in experiments:
+    rows = _of_main(experiments, main, NO_CONTROL)
+    if "p_refit" not in rows:
         return []
-    p = experiments.loc[experiments["experiment"] == main, "p_refit"].dropna()
+    p = rows.loc[rows["participant"] != GROUP, "p_refit"].dropna()
     if p.empty:
         return []
     return [

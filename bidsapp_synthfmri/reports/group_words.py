@@ -94,7 +94,7 @@ def _synthetic_decodes(scores: DecodingScores) -> Verdict:
     tones = {tone_of(len(above), len(of)) for above, of in found}
     tone = tones.pop() if len(tones) == 1 else PARTLY
     lead = {YES: "Yes", NO: "No", PARTLY: "In part", UNKNOWN: "Cannot be said"}[tone]
-    return Verdict(question, tone, lead + _range_of(found), tuple(text))
+    return Verdict(question, tone, lead + range_of(found), tuple(text))
 
 
 def _above_chance(scores: DecodingScores, training: str) -> tuple[list[str], list[str]]:
@@ -104,7 +104,7 @@ def _above_chance(scores: DecodingScores, training: str) -> tuple[list[str], lis
     return [roi_name(one.roi) for one in of if one.above_chance], [roi_name(one.roi) for one in of]
 
 
-def _range_of(found: Sequence[tuple[list[str], list[str]]]) -> str:
+def range_of(found: Sequence[tuple[list[str], list[str]]]) -> str:
     """``: in 5 of 6 regions``, or ``: in 3 to 5 of 6`` where training sets differ."""
     numbers, most = [len(above) for above, _ in found], max(len(of) for _, of in found)
     if most == 1:

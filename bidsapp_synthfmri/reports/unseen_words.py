@@ -10,6 +10,7 @@ from ..decoding.experiment_list import UNSEEN
 from ..structures import ALL_VOXELS, Json
 from .decoding_scores import REAL, DecodingScores, decoding_scores, training_name
 from .estimates import regions_of, roi_name
+from .group_words import range_of
 from .numbers import counted, listed, percent, percent_with_interval
 from .words import NO, PARTLY, UNKNOWN, YES, Verdict, counted_of, tone_of
 
@@ -33,20 +34,22 @@ def unseen_verdict(experiments: pd.DataFrame | None, summary: Json) -> Verdict |
     if not trainings:
         why = "No category was left out of encoders, or none could be told apart; see what was left out."
         return Verdict(_QUESTION, UNKNOWN, _LEADS[UNKNOWN], (why,))
-    tones, text = set(), [folds_sentence(summary)]
+    regions: list[tuple[list[str], list[str]]] = []
+    text: list[str] = []
     for training in trainings:
         found = [one for roi in scores.rois if (one := scores.full(scores.main, roi, training)) is not None]
         of = [roi_name(one.roi) for one in regions_of(found)]
         above = [roi_name(one.roi) for one in regions_of(found) if one.above_chance]
-        tones.add(tone_of(len(above), len(of)))
+        regions.append((above, of))
         text.append(
             f"Trained on {training_name(training)}: above chance in {counted_of(above, of)}"
             f"{_of_all_voxels(scores, training)}."
         )
     if scores.full(scores.main, _widest(scores), REAL) is not None:
         text.append(f"Real responses to other images of the same categories give{_accuracy(scores, REAL)}.")
+    tones = {tone_of(len(above), len(of)) for above, of in regions}
     tone = tones.pop() if len(tones) == 1 else PARTLY
-    return Verdict(_QUESTION, tone, _LEADS[tone], tuple(text))
+    return Verdict(_QUESTION, tone, _LEADS[tone] + range_of(regions), (*text, folds_sentence(summary)))
 
 
 def folds_sentence(summary: Json) -> str:

@@ -45,7 +45,7 @@ N_PERMUTATIONS = 2000
 EVERY_SOURCE = "all"
 # Said once, not of every participant and experiment.
 _NO_UNTRAINED = (
-    "The untrained network's decoder is left out: the participant level had no --untrained-control."
+    "The untrained network's decoder is left out: the participant level ran without --untrained-control."
 )
 _NO_PICTURES = (
     "The participant level was run by an older version, which did not keep the pictures' features, so that"

@@ -128,6 +128,7 @@ def test_defaults(parsed):
         ([*POSITIONALS, "--images", "/pictures"], "has no name"),
         ([*POSITIONALS, "--images", "a-b=/pictures"], "not a BIDS label"),
         ([*POSITIONALS, "--images", "a=/x", "a=/y"], "uses a name twice"),
+        ([*POSITIONALS, "--images", "train=/x"], "stands for pictures of the dataset itself"),
         ([*POSITIONALS, "--test-fraction", "1.5"], "between 0 and 1"),
         ([*POSITIONALS, "--n-cpus", "0"], "1 or more"),
         ([*POSITIONALS, "--confounds", ""], "names nothing"),

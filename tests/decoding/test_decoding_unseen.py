@@ -82,7 +82,10 @@ def simulated(
 def accuracy(decoded: Decoded, training: str, control: str = "none") -> float:
     cells = decoded.cells
     (row,) = np.flatnonzero(
-        (cells["roi"] == "all") & (cells["training"] == training) & (cells["control"] == control)
+        (cells["roi"] == "all")
+        & (cells["training"] == training)
+        & (cells["control"] == control)
+        & cells["full"]
     )
     right = np.take_along_axis(decoded.counts[row], decoded.labels[:, None], axis=1)[:, 0]
     return float(right.sum() / decoded.counts[row].sum())
@@ -153,6 +156,22 @@ def test_a_fold_is_what_its_categories_alone_give() -> None:
     rows = [found.stimuli.index(name) for name in alone.stimuli]
     columns = [found.classes.index(name) for name in alone.classes]
     assert (found.counts[np.ix_(range(len(found.counts)), rows, columns)] == alone.counts).all()
+
+
+def test_sizes_means_and_mixed_sets_go_fold_by_fold_too() -> None:
+    found = decoded_of(
+        simulated(), sizes=(0.5,), test="means", training=("real", "synthetic_more", "mixed"), controls=()
+    )
+    sizes = found.cells[found.cells["roi"] == "all"].set_index(["training", "step"])["n_training"]
+    assert sizes.to_dict() == {
+        ("real", "0.5"): 48,
+        ("real", "all"): 96,
+        ("synthetic_more", "0.5"): 48,
+        ("synthetic_more", "all"): 192,
+        ("mixed", "0.5"): 48,
+        ("mixed", "all"): 288,
+    }
+    assert accuracy(found, "mixed") > 0.65
 
 
 def test_the_noise_a_fold_expects_is_of_other_folds_trials() -> None:

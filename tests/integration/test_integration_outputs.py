@@ -118,7 +118,8 @@ def test_the_same_seed_gives_the_same_bytes(small, tmp_path, participant_level, 
         assert group.returncode == 0, group.stderr
         runs.append(digests(output))
     assert runs[0] == runs[1]
-    assert sum(name.endswith(".safetensors") for name in runs[0]) == 2
+    for kind in ("_model.safetensors", "_components.safetensors"):
+        assert sum(name.endswith(kind) for name in runs[0]) == 2
     assert "group/decoding_scores.tsv" in runs[0]
 
 
@@ -127,7 +128,7 @@ def test_another_seed_gives_other_weights(small, tmp_path, participant_level):
         done = participant_level(small.bids_dir, "--random-seed", seed, output=tmp_path / str(seed))
         assert done.exit_code == 0, done.output
     first, second = digests(tmp_path / "0"), digests(tmp_path / "1")
-    encoder = next(name for name in first if name.endswith(".safetensors"))
+    encoder = next(name for name in first if name.endswith("_model.safetensors"))
     assert first[encoder] != second[encoder]
 
 

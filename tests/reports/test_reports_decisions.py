@@ -108,6 +108,8 @@ def test_the_ceiling_and_the_permutations_are_said_of_the_main_experiment() -> N
         row("CSI1", "source and session"),
         row("CSI1", "nothing", experiment="other"),
     ]
+    elsewhere = row("group", "nothing", source="coco") | ceiling | {"accuracy": 0.1}
+    rows.append(elsewhere)
     first, second = control_sentences(pd.DataFrame(rows), "main")
     assert "give 70.0% [65.0, 75.0] on the same test images after training on 320 images" in first
     assert second == "Chance and p come from labels permuted within source or source and session."

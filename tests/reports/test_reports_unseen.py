@@ -52,14 +52,14 @@ def test_the_verdict_has_folds_regions_accuracy_and_what_real_data_would_give() 
     found = unseen_verdict(rows(), summary())
     assert found is not None
     text = " ".join(found.text)
-    assert (found.tone, found.answer) == ("no", "No")
+    assert (found.tone, found.answer) == ("no", "No: in 0 of 2 regions")
     assert "8 categories in 4 folds" in text
     assert "above chance in 0 of 2 regions; from all voxels 72" in text
     assert "chance 50" in text
     assert "Real responses to other images of the same categories give 80" in text
     every = unseen_verdict(rows().assign(p_fdr=0.01), summary())
     assert every is not None
-    assert (every.tone, every.answer) == ("yes", "Yes")
+    assert (every.tone, every.answer) == ("yes", "Yes: in 2 of 2 regions")
 
 
 @pytest.mark.parametrize("experiments", [None, rows().iloc[:0], rows().drop(columns="categories")])

@@ -55,3 +55,11 @@ def test_refusal_gives_both_numbers():
     require_memory(10, 11, "it")
     with pytest.raises(MemoryExceededError, match=r"needs about 3\.0 GB and 1\.0 GB are free"):
         require_memory(3_000_000_000, 1_000_000_000, "fitting")
+
+
+def test_encoders_without_categories_keep_an_array_like_the_responses_each() -> None:
+    units, responses = (1000, 2000), 4 * 2000 * 900
+    plain, five = (fit_bytes(2000, 900, units, n_without=n) for n in (0, 5))
+    assert five - plain == 5 * responses + 2 * 900 * sum(units) // 2
+    plain, five = (fit_bytes(2000, 900, units, "stacking", n_without=n) for n in (0, 5))
+    assert five - plain == 2 * 5 * responses + 2 * 900 * sum(units)
