@@ -157,7 +157,9 @@ def test_label_sets_bring_their_sources(labels: str, cited: tuple[str, ...]) -> 
 
 def test_the_page_cites_the_sources_of_the_labels_decoded(group_of: Callable[..., GroupResults]) -> None:
     results = group_of(list(PEOPLE))
-    values = {"experiment": "main", "labels": "lexicographer", "full": True, "control": "none"}
+    text = ("labels", "source", "categories", "classifier", "noise", "test", "participant", "roi", "training")
+    values = {"experiment": "main", "full": True, "control": "none", **dict.fromkeys(text, "all")}
+    values["labels"] = "lexicographer"
     summary = {**results.summary, "main_experiment": "main"}
     page = group_page(replace(results, experiments=pd.DataFrame([values]), summary=summary))
     assert "Miller, George A. (1995). WordNet: a lexical database for English." in page.html
