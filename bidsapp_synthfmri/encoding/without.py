@@ -127,7 +127,8 @@ def fit_without(
     means = np.array([_mean_of_others(training.values, own) for own in trials])  # (n_groups, n_voxels)
     predicted = allocate((len(rows), training.values.shape[1]))
     predicted[:] = np.nan
-    predicted[group >= 0] = means[group[group >= 0]]
+    for number, mean in enumerate(means):
+        predicted[group == number] = mean
     run = _Run(training, found, tuple(trials), predicted, means)
     layers = []
     for number, name in enumerate(training.layers):
