@@ -158,7 +158,7 @@ def decode_participant(
     skipped: dict[str, None] = {}
     for experiment in experiments:
         labels = labels_of(results, experiment.labels, config)
-        data = replace(_participant_data(results, labels, config), noise=noise, sources=sources or {})
+        data = replace(participant_data(results, labels, config), noise=noise, sources=sources or {})
         said, about = [], f"Participant {results.participant}, experiment {experiment.name!r}"
         unseen = unseen_data(results, data, labels) if experiment.unseen_categories else None
         if isinstance(unseen, str):
@@ -275,7 +275,17 @@ def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def _participant_data(results: ParticipantResults, labels: LabelSet, config: RunConfig) -> ParticipantData:
+def participant_data(results: ParticipantResults, labels: LabelSet, config: RunConfig) -> ParticipantData:
+    """A participant's real and synthetic responses with their labels.
+
+    Parameters
+    ----------
+    labels : of the participant's stimuli, in their order
+
+    Raises
+    ------
+    as ``label_choice.labels_of_images``
+    """
     trials = results.responses.trials
     label_of = dict(zip(trials.stimuli, labels.labels, strict=True))
     shown = tuple(str(stimulus) for stimulus in trials.table["stimulus"])

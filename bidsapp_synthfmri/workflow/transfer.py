@@ -33,7 +33,7 @@ from ..decoding.transfer_scores import (
 from ..derivatives.results import ParticipantResults
 from ..structures import BoolArray, FloatArray
 from .console import LOGGER
-from .decoding import N_BOOTSTRAP, N_PERMUTATIONS, _participant_data
+from .decoding import N_BOOTSTRAP, N_PERMUTATIONS, participant_data
 from .decoding_sources import source_of_stimuli
 from .label_choice import labels_of
 from .runtime import generator
@@ -83,7 +83,7 @@ def transfer_participant(
     """What a participant brings, labelled as in an experiment."""
     labels = labels_of(results, experiment.labels, config)
     data = replace(
-        _participant_data(results, labels, config), sources=source_of_stimuli(results, config) or {}
+        participant_data(results, labels, config), sources=source_of_stimuli(results, config) or {}
     )
     table = results.synthetic.table
     seen = set(table["stimulus"][(table["split"] == "train") & (table["prediction"] != "out-of-fold")])

@@ -15,7 +15,7 @@ from bidsapp_synthfmri.derivatives.results import ParticipantResults
 from bidsapp_synthfmri.encoding.components import PictureComponents
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
-from bidsapp_synthfmri.workflow.decoding import _participant_data, decode_participant, score_experiments
+from bidsapp_synthfmri.workflow.decoding import decode_participant, participant_data, score_experiments
 from bidsapp_synthfmri.workflow.decoding_sources import source_of_stimuli
 from bidsapp_synthfmri.workflow.label_choice import labels_of
 from bidsapp_synthfmri.workflow.runtime import generator
@@ -75,7 +75,7 @@ def config(tmp_path: Path) -> RunConfig:
 def test_the_first_experiment_is_what_decoding_alone_gives(config: RunConfig) -> None:
     results = participant()
     found = next(iter(decode_participant(results, config, DEFAULT_EXPERIMENTS).comparisons.values()))
-    data = _participant_data(results, labels_of(results, None, config), config)
+    data = participant_data(results, labels_of(results, None, config), config)
     alone = decode(data, generator(config, "01", "decoding"))
     own = found.cells["control"] == "none"
     assert (found.counts[own] == alone.counts).all()
