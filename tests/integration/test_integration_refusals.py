@@ -407,9 +407,18 @@ def test_the_group_says_who_has_no_results(spoilt, tmp_path, participant_level):
     assert "Participant 01 was left out" in (tmp_path / "out" / "group.html").read_text(encoding="utf-8")
 
 
-def test_participants_made_with_different_options_are_not_pooled(small, tmp_path, participant_level):
+def test_participants_made_with_different_options_are_refused_and_not_pooled(
+    small, tmp_path, participant_level
+):
     assert participant_level(small.bids_dir).exit_code == 0
-    assert participant_level(small.bids_dir, "--participant-label", "02", "--roi", "PPA").exit_code == 0
+    other = participant_level(small.bids_dir, "--participant-label", "02", "--roi", "PPA")
+    assert other.exit_code == 2
+    assert "made with other options" in other.output.splitlines()[-1]
+    assert participant_level(small.bids_dir, "--participant-label", "02").exit_code == 0
+    # As if they had been made at the same time, or brought together from two folders.
+    summary = next((tmp_path / "out").glob("sub-02/func/*_summary.json"))
+    facts = json.loads(summary.read_text())
+    summary.write_text(json.dumps({**facts, "configuration_hash": "0" * 64}))
     group = CliRunner().invoke(run, [str(small.bids_dir), str(tmp_path / "out"), "group"])
     assert group.exit_code == 4, group.output
     assert "different options" in group.output.splitlines()[-1]

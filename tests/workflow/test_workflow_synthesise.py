@@ -543,4 +543,5 @@ def test_every_documented_option_is_the_commands():
     assert {option for option in known - told if option.startswith("--")} <= of_scans | {
         "--dataset",
         "--n_cpus",
+        "--nprocs",
     }
