@@ -90,13 +90,13 @@ def test_a_participant_on_surfaces_from_bold_to_the_group(results, tmp_path):
     )
 
     func = results.surface / "sub-01" / "func"
-    for desc in ("singletrial", "synthetic"):
+    for desc in ("singletrial", "synthetic", "unseen"):
         path = func / f"sub-01_task-images_space-fsnative_desc-{desc}_stat-effect_statmap.dscalar.nii"
         columns = nib.load(path).header.get_axis(1)
         assert [name for name, *_ in columns.iter_structures()] == list(CORTICES)
         assert len(columns) == len(results.voxels)
     maps = sorted(path.name for path in func.glob("*_space-fsnative_*.d*.nii"))
-    assert len(maps) == 9
+    assert len(maps) == 10
 
     encoder = Encoder.load(func / "sub-01_task-images_desc-encoder_model.safetensors")
     assert isinstance(encoder.voxels, SurfaceSpace)
