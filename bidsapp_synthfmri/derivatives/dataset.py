@@ -13,7 +13,7 @@ import pandas as pd
 from .. import __version__
 from ..atomic import write_bytes
 from ..config import RunConfig
-from ..errors import UsageError
+from ..errors import InputMalformedError, UsageError
 from ..structures import Json
 from ..synthesis_config import ImageConfig, RankConfig
 from . import names
@@ -29,6 +29,7 @@ BIDS_VERSION = "1.11.1"
 CONTAINER_TAG = "SYNTHFMRI_CONTAINER_TAG"
 _APPTAINER = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 _CONFIGURATION = "Configuration"
+_GENERATOR_KEYS = ("Name", "Version", "Description", "CodeURL", "Container")
 _VERSION_CONTROL = frozenset({".git", ".gitattributes", ".gitmodules", ".gitignore", ".datalad"})
 SYNTHESIZE = "synthesize"
 # Levels that read no dataset: a description that is there already says more of the sources than they can.
@@ -43,6 +44,7 @@ def write_dataset_files(
     source: Json | None = None,
     environment: Mapping[str, str] = os.environ,
     level: str | None = None,
+    pipelines: Sequence[Json] = (),
 ) -> None:
     """Write the dataset's description, README, citations, descriptions and .bidsignore.
 
@@ -58,6 +60,8 @@ def write_dataset_files(
     environment : where the container is looked for
     level : None means the configuration's, or that of a synthesis; ``synthesize``, which reads no dataset,
         names no source and leaves those alone that the participant level has named
+    pipelines : what made the preprocessed data, as ``generators_of`` reads it; they follow this program in
+        the description's ``GeneratedBy``
 
     Raises
     ------
@@ -65,7 +69,7 @@ def write_dataset_files(
     """
     before = _existing(output_dir)
     level = config.level if level is None else level
-    description = _description(before, config, level, derivatives or {}, source or {}, environment)
+    description = _description(before, config, level, derivatives or {}, source or {}, environment, pipelines)
     # The description first: were a run stopped half way, the folder would still be known as ours.
     for name, text in (
         (names.DATASET_DESCRIPTION, json_text(description)),
@@ -168,6 +172,7 @@ def _description(
     derivatives: Mapping[str, Path],
     source: Json,
     environment: Mapping[str, str],
+    pipelines: Sequence[Json],
 ) -> Json:
     recorded = {"Seed": config.random_seed, "Hash": config.content_hash()}
     configurations = {**before.get(_CONFIGURATION, {}), level: recorded}
@@ -180,11 +185,36 @@ def _description(
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
-        "GeneratedBy": [_generator(recorded, environment)],
+        "GeneratedBy": _chain(_generator(recorded, environment), pipelines),
         **({} if reads is None else {"SourceDatasets": [_source_dataset(reads, source)]}),
         "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
         _CONFIGURATION: configurations,
     }
+
+
+def generators_of(root: Path) -> tuple[Json, ...]:
+    """What made a derivative: the ``GeneratedBy`` of its description, none where it does not say.
+
+    Raises
+    ------
+    InputMalformedError : the description is not JSON
+    """
+    path = root / names.DATASET_DESCRIPTION
+    if not path.is_file():
+        return ()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputMalformedError(f"{path} is not JSON: {error}", "Mend it or fetch it again") from error
+    stated = content.get("GeneratedBy") if isinstance(content, dict) else None
+    stated = stated if isinstance(stated, list) else []
+    named = [entry for entry in stated if isinstance(entry, dict) and isinstance(entry.get("Name"), str)]
+    return tuple({key: entry[key] for key in _GENERATOR_KEYS if key in entry} for entry in named)
+
+
+def _chain(own: Json, pipelines: Sequence[Json]) -> list[Json]:
+    """This program, then what made its input, each once."""
+    return list({json.dumps(entry, sort_keys=True): entry for entry in (own, *pipelines)}.values())
 
 
 def _generator(recorded: Json, environment: Mapping[str, str]) -> Json:

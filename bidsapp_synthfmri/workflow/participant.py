@@ -13,7 +13,7 @@ import torch
 from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
-from ..derivatives.dataset import bids_uri, dataset_links, write_dataset_files
+from ..derivatives.dataset import bids_uri, dataset_links, generators_of, write_dataset_files
 from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
 from ..encoding.components import N_COMPONENTS
@@ -24,7 +24,7 @@ from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
-from ..structures import BoolArray, Estimation, FloatArray, Responses
+from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
@@ -271,11 +271,18 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
 def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     responses, model = computed.responses, computed.model
     derivatives = {**_responses_root(config), **dict(config.derivatives)}
-    write_dataset_files(config.output_dir, config, derivatives, dataset_description(config.bids_dir))
-    written.begin_participant(writer)
-    links = dataset_links(config, derivatives)
     given = computed.inputs.precomputed
     recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
+    read = [*(given.files if given else recorded), *computed.inputs.masks]
+    write_dataset_files(
+        config.output_dir,
+        config,
+        derivatives,
+        dataset_description(config.bids_dir),
+        pipelines=_pipelines(_roots_read(config, read)),
+    )
+    written.begin_participant(writer)
+    links = dataset_links(config, derivatives)
     sources = [bids_uri(path, links) for path in (given.files if given else recorded)]
     masks = [bids_uri(path, links) for path in computed.inputs.masks]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
@@ -301,6 +308,25 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
         accounting=computed.evaluation.accounting.scores,
         reliability=computed.evaluation.reliability_table,
     )
+
+
+def _roots_read(config: RunConfig, read: Sequence[Path]) -> list[Path]:
+    """Folders of the derivatives that some of the files lie in."""
+    folder = config.bids_dir / "derivatives"
+    given = [path for _, path in config.derivatives]
+    roots = given or (sorted(folder.iterdir()) if folder.is_dir() else [])
+    return [root for root in roots if any(path.is_relative_to(root.absolute()) for path in read)]
+
+
+def _pipelines(roots: Sequence[Path]) -> list[Json]:
+    """What made the derivatives; where one's description cannot be read, that is said and it is left out."""
+    found: list[Json] = []
+    for root in roots:
+        try:
+            found += generators_of(root)
+        except InputMalformedError as error:
+            LOGGER.warning("%s; what made these data is not recorded", error.problem)
+    return found
 
 
 def _responses_root(config: RunConfig) -> dict[str, Path]:

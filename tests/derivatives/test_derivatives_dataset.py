@@ -13,11 +13,12 @@ from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.derivatives.dataset import (
     bids_uri,
     dataset_links,
+    generators_of,
     require_own,
     write_dataset_files,
 )
 from bidsapp_synthfmri.derivatives.logs import RunLog
-from bidsapp_synthfmri.errors import UsageError
+from bidsapp_synthfmri.errors import InputMalformedError, UsageError
 
 
 def description(output_dir: Path) -> dict:
@@ -224,3 +225,30 @@ def test_a_run_leaves_its_configuration_and_each_crash(config: RunConfig) -> Non
     assert "Traceback" in paths[0].read_text()
     assert "MemoryError: no room" in paths[0].read_text()
     assert RunLog.create(config).folder != log.folder
+
+
+def test_what_made_the_inputs_follows_this_program_once(tmp_path):
+    prep = {"Name": "fMRIPrep", "Version": "23.1", "CodeURL": "https://x", "Secret": "not taken"}
+    texts = {
+        "prep": json.dumps({"GeneratedBy": [prep, {"Version": "nameless"}, "fMRIPrep"]}),
+        "again": json.dumps({"GeneratedBy": [prep]}),
+        "rois": json.dumps({"GeneratedBy": [{"Name": "SPM"}]}),
+        "old": json.dumps({"GeneratedBy": {"Name": "an object"}}),
+        "list": "[]",
+        "damaged": "{",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset_description.json").write_text(text)
+    with pytest.raises(InputMalformedError, match="damaged"):
+        generators_of(tmp_path / "damaged")
+    roots = [tmp_path / name for name in (*texts, "none") if name != "damaged"]
+    found = [entry for root in roots for entry in generators_of(root)]
+    assert found[0] == {"Name": "fMRIPrep", "Version": "23.1", "CodeURL": "https://x"}
+    assert [entry["Name"] for entry in found] == ["fMRIPrep", "fMRIPrep", "SPM"]
+    config = RunConfig(tmp_path / "in", tmp_path / "out")
+    write_dataset_files(config.output_dir, config, pipelines=found)
+    chain = description(config.output_dir)["GeneratedBy"]
+    assert [entry["Name"] for entry in chain] == ["bidsapp_synthfmri", "fMRIPrep", "SPM"]
+    write_dataset_files(config.output_dir, replace(config, level="group"))
+    assert description(config.output_dir)["GeneratedBy"] == chain
