@@ -156,9 +156,13 @@ def decode_participant(
         noise = load_noise_model(config.output_dir, results.participant, results.task)
     comparisons: dict[Comparison, Decoded] = {}
     skipped: dict[str, None] = {}
+    known: dict[str | None, tuple[LabelSet, ParticipantData]] = {}  # most experiments share their labels
     for experiment in experiments:
-        labels = labels_of(results, experiment.labels, config)
-        data = replace(participant_data(results, labels, config), noise=noise, sources=sources or {})
+        if experiment.labels not in known:
+            labels = labels_of(results, experiment.labels, config)
+            data = replace(participant_data(results, labels, config), noise=noise, sources=sources or {})
+            known[experiment.labels] = labels, data
+        labels, data = known[experiment.labels]
         said, about = [], f"Participant {results.participant}, experiment {experiment.name!r}"
         unseen = unseen_data(results, data, labels) if experiment.unseen_categories else None
         if isinstance(unseen, str):
@@ -179,7 +183,7 @@ def decode_participant(
             comparisons[comparison] = decoded
             said += [_of_experiment(sentence, comparison, experiments[0]) for sentence in decoded.skipped]
         skipped.update(dict.fromkeys(said))
-    first = labels_of(results, experiments[0].labels, config)
+    first, _ = known[experiments[0].labels]
     return ParticipantDecoded(results.participant, first, comparisons, tuple(skipped))
 
 
