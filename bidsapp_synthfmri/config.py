@@ -221,6 +221,11 @@ class RunConfig:
         return output.parent / "work"
 
     @property
+    def cache_bytes(self) -> int | None:
+        """The feature cache's bound; None sets none."""
+        return None if self.cache_size is None else int(self.cache_size * 1e9)
+
+    @property
     def stimuli_folder(self) -> Path:
         """The folder of the pictures in force."""
         return self.stimuli_dir if self.stimuli_dir is not None else self.bids_dir / "stimuli"

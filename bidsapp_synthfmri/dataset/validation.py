@@ -27,9 +27,9 @@ def bids_problems(bids_dir: Path, files: ParticipantEvents) -> tuple[str, ...]:
     -----
     The whole dataset is for the BIDS Validator, which reads every file.
     """
-    return tuple(_of_description(bids_dir)) + tuple(
-        problem for run in files.runs for problem in _of_events(bids_dir.absolute(), run.events)
-    )
+    validator, root = BIDSValidator(), bids_dir.absolute()
+    of_events = (problem for run in files.runs for problem in _of_events(validator, root, run.events))
+    return (*_of_description(bids_dir), *of_events)
 
 
 def _of_description(bids_dir: Path) -> Iterator[str]:
@@ -40,10 +40,10 @@ def _of_description(bids_dir: Path) -> Iterator[str]:
             yield f"{path} has no {field}"
 
 
-def _of_events(bids_dir: Path, events: Path) -> Iterator[str]:
+def _of_events(validator: BIDSValidator, bids_dir: Path, events: Path) -> Iterator[str]:
     if events.is_relative_to(bids_dir):
         name = events.relative_to(bids_dir).as_posix()
-        if not BIDSValidator().is_bids(f"/{name}"):
+        if not validator.is_bids(f"/{name}"):
             yield f"{name} is no name of a BIDS file"
     columns = read_columns(events)
     if tuple(columns[:2]) != _FIRST_COLUMNS:

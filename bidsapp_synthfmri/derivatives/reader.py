@@ -82,7 +82,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         reliability=source.table(names.RELIABILITY_SCORES),
         summary=_summary(source),
         card=source.json(names.ENCODER_CARD),
-        dropped_trials=_dropped_trials(source),
+        dropped_trials=_optional(source, names.DROPPED_TRIALS),
         leakage=_leakage(source),
         unseen=_unseen(source, voxels),
         untrained=_untrained(source, synthetic),
@@ -331,12 +331,6 @@ def _responses(source: Source, voxels: Space) -> tuple[Responses, NDArray[np.str
     return responses, np.asarray(table["split"], dtype=np.str_)
 
 
-def _dropped_trials(source: Source) -> pd.DataFrame | None:
-    if not names.DROPPED_TRIALS.path(source.output_dir, source.place).is_file():
-        return None
-    return source.table(names.DROPPED_TRIALS)
-
-
 def _leakage(source: Source) -> LeakageResults | None:
     if not names.LEAKAGE_SCORES.path(source.output_dir, source.place).is_file():
         return None
@@ -348,7 +342,7 @@ def _leakage(source: Source) -> LeakageResults | None:
 
 
 def _optional(source: Source, output: OutputFile) -> pd.DataFrame | None:
-    """A table of the group's that not every run has."""
+    """A table that not every run has."""
     return source.table(output) if output.path(source.output_dir, source.place).is_file() else None
 
 

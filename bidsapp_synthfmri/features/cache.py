@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,16 +83,20 @@ def cached_features(
     return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
 
 
-def missing_bytes(backbone: Backbone, stimuli: StimulusSet, cache_dir: Path) -> int:
+def missing_bytes(backbone: Backbone, stimuli: StimulusSet, cache_dir: Path, units: Sequence[int]) -> int:
     """What ``cached_features`` would add to the cache; what is there is not checked.
+
+    Parameters
+    ----------
+    units : of each layer, as ``n_units`` counts them
 
     Raises
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be read
     """
     pictures = _Pictures.of(stimuli)
-    units = zip(backbone.nodes, n_units(backbone), strict=True)
-    absent = [n for node, n in units if not (cache_dir / _entry_name(backbone, node, pictures)).exists()]
+    of_nodes = zip(backbone.nodes, units, strict=True)
+    absent = [n for node, n in of_nodes if not (cache_dir / _entry_name(backbone, node, pictures)).exists()]
     return 4 * len(pictures.contents) * sum(absent)
 
 

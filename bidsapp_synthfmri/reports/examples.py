@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..derivatives.results import ParticipantResults
+from ..encoding.ridge import correlate_columns
 from ..structures import ALL_VOXELS, BoolArray, FloatArray, IntArray
 from .drawing import COLOURS, canvas, drawn, svg_of
 from .estimates import roi_name
@@ -74,7 +76,7 @@ def examples_of(results: ParticipantResults) -> Examples | None:
     np.add.at(means, place, values)
     real = _standardised(means / repeats[:, None])
     synthetic = _standardised(results.synthetic.values[[row_of[name] for name in names]].astype(np.float64))
-    r = _correlations(real, synthetic)
+    r = correlate_columns(torch.from_numpy(real.T), torch.from_numpy(synthetic.T)).numpy()
     order = np.argsort(r, kind="stable")
     chosen = order[[round(quantile * (len(order) - 1)) for quantile in _QUANTILES]]
     columns, bounds = _columns(results)
@@ -161,14 +163,6 @@ def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = values - values.mean(axis=0)
     sd = centred.std(axis=0)
     return np.asarray(np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0))
-
-
-def _correlations(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_stimuli,) Pearson's r over voxels; 0 of a flat pattern."""
-    one, two = (part - part.mean(axis=1, keepdims=True) for part in (one, two))
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
-    products = (one * two).sum(axis=1)
-    return np.asarray(np.divide(products, lengths, out=np.zeros(len(one)), where=lengths > 0))
 
 
 def _short(name: str) -> str:

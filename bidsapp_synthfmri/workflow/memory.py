@@ -26,8 +26,7 @@ def available_bytes(meminfo: Path = _MEMINFO, limit: Path = _LIMIT, used: Path =
     """What the machine and the cgroup leave to this process; None where neither says."""
     left = []
     if meminfo.is_file():
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        left.append(int(fields["MemAvailable"].split()[0]) * 1024)
+        left.append(_stated_bytes(meminfo, "MemAvailable"))
     if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
         left.append(int(text) - int(used.read_text()))
     return min(left) if left else None
@@ -49,10 +48,13 @@ def array_budget(config: RunConfig) -> int | None:
 
 def held_bytes(status: Path = Path("/proc/self/status")) -> int:
     """Resident memory of this process; 0 where the system does not say."""
-    if not status.is_file():
-        return 0
-    fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-    return int(fields["VmRSS"].split()[0]) * 1024
+    return _stated_bytes(status, "VmRSS") if status.is_file() else 0
+
+
+def _stated_bytes(path: Path, field: str) -> int:
+    """A field of a file of the kernel's that has lines like ``MemAvailable:  8000 kB``."""
+    fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    return int(fields[field].split()[0]) * 1024
 
 
 def fit_bytes(

@@ -32,7 +32,7 @@ from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
 from .pages import write_participant_page
-from .preflight import cache_bytes, check_bids, needs_of, require_disk
+from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -41,7 +41,6 @@ from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 
-FEATURE_CACHE = "features"
 _SCRATCH = "responses"
 
 
@@ -76,14 +75,9 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
             image_size=config.image_size,
         )
     with watch.step("reading the dataset"):
-        inputs, held_out, n_leaked = _read(config, participant, n_units(backbone))
-        needs = needs_of(
-            config,
-            inputs,
-            n_units(backbone),
-            cache_bytes(config, backbone, inputs, config.work_folder / FEATURE_CACHE),
-        )
-        require_disk(needs.disk)
+        units = n_units(backbone)
+        inputs, held_out, n_leaked = _read(config, participant, units)
+        require_disk(needs_of(config, inputs, backbone, units).disk)
     responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
     with watch.step("measuring reliability"):
@@ -178,7 +172,7 @@ def _fit(
             backbone,
             inputs.stimuli.sorted(),
             config.work_folder / FEATURE_CACHE,
-            max_bytes=None if config.cache_size is None else int(config.cache_size * 1e9),
+            max_bytes=config.cache_bytes,
         )
     with watch.step(f"fitting the {kind}encoder"):
         left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
@@ -273,17 +267,17 @@ def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
     derivatives = {**_responses_root(config), **dict(config.derivatives)}
     given = computed.inputs.precomputed
     recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
-    read = [*(given.files if given else recorded), *computed.inputs.masks]
+    data = given.files if given else recorded
     write_dataset_files(
         config.output_dir,
         config,
         derivatives,
         dataset_description(config.bids_dir),
-        pipelines=_pipelines(_roots_read(config, read)),
+        pipelines=_pipelines(_roots_read(config, [*data, *computed.inputs.masks])),
     )
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
-    sources = [bids_uri(path, links) for path in (given.files if given else recorded)]
+    sources = [bids_uri(path, links) for path in data]
     masks = [bids_uri(path, links) for path in computed.inputs.masks]
     written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
     written.write_roi_dseg(writer, responses.voxels, masks)

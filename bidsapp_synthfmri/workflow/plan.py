@@ -13,8 +13,8 @@ from .inputs import read_inputs
 from .memory import array_budget, fit_bytes
 from .model import selection_of
 from .notes import censoring_notes
-from .participant import FEATURE_CACHE
-from .preflight import cache_bytes, needs_of
+from .preflight import needs_of
+from .progress import duration
 from .runtime import allowed_cpus
 from .selection import require_repeats
 
@@ -45,9 +45,7 @@ def describe_plan(config: RunConfig) -> str:
             f"{len(inputs.voxels)} voxels in {len(inputs.voxels.roi_names)} ROIs{responses}"
         )
         lines += [f"sub-{participant}: {note}" for note in censoring_notes(inputs, config.fd_threshold)]
-        needs = needs_of(
-            config, inputs, units, cache_bytes(config, backbone, inputs, config.work_folder / FEATURE_CACHE)
-        )
+        needs = needs_of(config, inputs, backbone, units)
         memory = fit_bytes(
             len(inputs.trials), len(inputs.voxels), units, selection_of(config), array_budget(config)
         )
@@ -57,7 +55,7 @@ def describe_plan(config: RunConfig) -> str:
             + ", ".join(f"{n_bytes / _GB:.1f} GB in {folder}" for folder, n_bytes in needs.disk.items())
         )
     cpus = config.n_cpus or allowed_cpus()
-    lines.append(f"About {_duration(seconds / cpus)} on {cpus} CPUs, roughly; a GPU is faster")
+    lines.append(f"About {duration(seconds / cpus)} on {cpus} CPUs, roughly; a GPU is faster")
     lines.append(f"Would write {config.output_dir}, with caches in {config.work_folder}")
     return "\n".join(lines)
 
@@ -73,9 +71,3 @@ def _backbone(config: RunConfig) -> Backbone:
         crop=config.crop,
         image_size=config.image_size,
     )
-
-
-def _duration(seconds: float) -> str:
-    """Minutes, or from two hours on hours."""
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{seconds / 3600:.1f} h"

@@ -16,6 +16,7 @@ from ..features.cache import missing_bytes
 from .console import LOGGER
 from .inputs import ParticipantInputs
 
+FEATURE_CACHE = "features"
 _GB = 1e9
 _FLOAT32 = 4
 _HALF = 2
@@ -61,14 +62,15 @@ def check_bids(config: RunConfig, participant: str, inputs: ParticipantInputs) -
         LOGGER.warning("sub-%s departs from BIDS: %s", participant, problem)
 
 
-def needs_of(config: RunConfig, inputs: ParticipantInputs, units: Sequence[int], cache: int) -> Needs:
+def needs_of(config: RunConfig, inputs: ParticipantInputs, backbone: Backbone, units: Sequence[int]) -> Needs:
     """Disk and time that a participant will take.
 
     Parameters
     ----------
-    units : of each layer
-    cache : bytes of features that are not cached yet
+    backbone : the network, whose features are or will be cached
+    units : of each of its layers
     """
+    cache = _cache_bytes(config, inputs, backbone, units)
     n_trials, n_stimuli, n_voxels = len(inputs.trials), len(inputs.stimuli), len(inputs.voxels)
     n_extra = sum(map(len, inputs.extra))
     matrices = _FLOAT32 * n_voxels * (n_trials + n_stimuli + n_extra)
@@ -79,10 +81,13 @@ def needs_of(config: RunConfig, inputs: ParticipantInputs, units: Sequence[int],
     return Needs({config.work_folder: cache, config.output_dir: matrices + encoder}, seconds)
 
 
-def cache_bytes(config: RunConfig, backbone: Backbone, inputs: ParticipantInputs, folder: Path) -> int:
+def _cache_bytes(
+    config: RunConfig, inputs: ParticipantInputs, backbone: Backbone, units: Sequence[int]
+) -> int:
     """Bytes of features that are not in the cache yet; the bound where ``--cache-size`` sets a lower one."""
-    missing = missing_bytes(backbone, inputs.stimuli.sorted(), folder)
-    return missing if config.cache_size is None else min(missing, int(config.cache_size * _GB))
+    folder = config.work_folder / FEATURE_CACHE
+    missing = missing_bytes(backbone, inputs.stimuli.sorted(), folder, units)
+    return missing if config.cache_bytes is None else min(missing, config.cache_bytes)
 
 
 def require_disk(needs: Mapping[Path, int]) -> None:
