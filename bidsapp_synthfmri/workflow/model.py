@@ -26,6 +26,7 @@ from ..encoding import (
     model_card,
 )
 from ..encoding.split import HeldOut
+from ..encoding.training import Progress, untold
 from ..evaluation.reliability import Reliability
 from ..features.backbones import Backbone
 from ..features.images import sources_of
@@ -37,7 +38,7 @@ from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
 from .memory import array_budget
-from .progress import progress
+from .progress import told_images
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -74,6 +75,7 @@ def fit_model(
     backbone: Backbone,
     left_out: LeftOut | None = None,
     n_components: int = 0,
+    progress: Progress = untold,
 ) -> FittedModel:
     """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
 
@@ -81,6 +83,7 @@ def fit_model(
     ----------
     left_out : groups of stimuli to fit without, too (``EncoderFit.without``)
     n_components : of the pictures' features to keep, at most; 0 for none
+    progress : told of every part of the fit that is done
     """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
@@ -90,7 +93,7 @@ def fit_model(
         features.rows_of(responses.trials.stimuli)[responses.trials.stimulus_index[~held_out.is_test]],
         folds,
         backbone.device,
-        progress=lambda step: LOGGER.debug("fitted %s", step),
+        progress=progress,
         selection=selection_of(config),
         rois=responses.voxels.roi_sets(),
         search=config.penalty_search,
@@ -160,7 +163,7 @@ def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
         BATCHES_AHEAD * _BATCH,
     )
     batches = []
-    with progress(images.name, len(images)) as told:
+    with told_images(images.name, len(images)) as told:
         for batch in encoder.predict_batches(readable(squares), _BATCH):
             batches.append(batch)
             told(len(batch))

@@ -33,6 +33,7 @@ from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
 from .pages import write_participant_page
 from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
+from .progress import told_images, told_phases
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
 from .selection import Measured, measure, require_repeats
@@ -166,18 +167,30 @@ def _fit(
     plan: UnseenPlan = NOTHING_UNSEEN,
 ) -> FittedModel:
     """Features and encoder, and what needs both; the features' mapping ends here."""
-    with watch.step(f"extracting {kind}features of {len(inputs.stimuli)} images"):
+    with (
+        watch.step(f"extracting {kind}features of {len(inputs.stimuli)} images"),
+        told_images(f"{kind}features", len(inputs.stimuli)) as told,
+    ):
         # In one order for all participants, so that those who saw the same images share the cache.
         features = cached_features(
             backbone,
             inputs.stimuli.sorted(),
             config.work_folder / FEATURE_CACHE,
+            progress=told,
             max_bytes=config.cache_bytes,
         )
-    with watch.step(f"fitting the {kind}encoder"):
+    with watch.step(f"fitting the {kind}encoder"), told_phases(f"{kind}encoder") as told_part:
         left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
         model = fit_model(
-            config, inputs.files, responses, held_out, features, backbone, left_out, n_components
+            config,
+            inputs.files,
+            responses,
+            held_out,
+            features,
+            backbone,
+            left_out,
+            n_components,
+            told_part,
         )
     without = model.fit.without
     if without is None:

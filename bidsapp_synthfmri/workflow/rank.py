@@ -23,7 +23,7 @@ from ..synthesis_config import RankConfig
 from .console import LOGGER
 from .images import BATCHES_AHEAD, Readable, decoded, require_listed
 from .passes import Pass, over_images, require_some
-from .progress import progress
+from .progress import told_images
 from .shards import cut, images_of
 
 # Images whose positions are held until they are predicted.
@@ -76,7 +76,7 @@ def _means(config: RankConfig, given: Pass, regions: tuple[BoolArray, ...]) -> t
     )
     means = np.full((n_images, len(regions)), np.nan)
     n_skipped = 0
-    with progress("rank", n_images) as told:
+    with told_images("rank", n_images) as told:
         for part in parts:
             pictures = Readable(islice(images, part.n_images), config.strict, told)
             _fill(means, config, given, regions, pictures, told)

@@ -24,7 +24,7 @@ from .console import LOGGER
 from .images import BATCHES_AHEAD, Decoded, NumberedImage, Readable, decoded, require_listed
 from .memory import available_bytes
 from .passes import Pass, over_images, require_some
-from .progress import progress
+from .progress import told_images
 from .sampling import Sampler
 from .shards import Shard, cut, default_size, images_of
 
@@ -107,7 +107,7 @@ class _Synthesis:
             self.given.threads,
             BATCHES_AHEAD * self.config.batch_size,
         )
-        with progress("synthesize", total, total - to_do) as told:
+        with told_images("synthesize", total, total - to_do) as told:
             for shard in missing:
                 number = shard.number if len(shards) > 1 else None
                 self._make(shard, number, images, values, told)
