@@ -187,9 +187,15 @@ def _description(
         **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
         "GeneratedBy": _chain(_generator(recorded, environment), pipelines),
         **({} if reads is None else {"SourceDatasets": [_source_dataset(reads, source)]}),
-        "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
+        # Other participants, and the participant level before the group, may have read from more roots.
+        "DatasetLinks": {**_links(before), **{name: root.resolve().as_uri() for name, root in links.items()}},
         _CONFIGURATION: configurations,
     }
+
+
+def _links(description: Json) -> dict[str, str]:
+    links = description.get("DatasetLinks")
+    return {str(name): str(root) for name, root in links.items()} if isinstance(links, dict) else {}
 
 
 def generators_of(root: Path) -> tuple[Json, ...]:
@@ -226,11 +232,12 @@ def _generator(recorded: Json, environment: Mapping[str, str]) -> Json:
     about = metadata.metadata(DISTRIBUTION)
     if "Home-page" in about:
         generator["CodeURL"] = about["Home-page"]
-    container = _container(environment)
+    container = container_of(environment)
     return {**generator, "Container": container} if container else generator
 
 
-def _container(environment: Mapping[str, str]) -> Json:
+def container_of(environment: Mapping[str, str] = os.environ) -> Json:
+    """Type and tag of the container that this runs in, as ``GeneratedBy`` has them; empty outside of one."""
     image = next((environment[key] for key in _APPTAINER if environment.get(key)), None)
     tag = environment.get(CONTAINER_TAG)
     if image is None and tag is None:

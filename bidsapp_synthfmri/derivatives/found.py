@@ -25,6 +25,27 @@ def tasks_with(output_dir: Path, participant: str, output: OutputFile) -> tuple[
     return tuple(sorted({match[1] for path in found if (match := re.search(r"_task-([^_]+)_", path.name))}))
 
 
+def crash_records(output_dir: Path, participant: str | None = None) -> tuple[str, ...]:
+    """Crash files of a participant's runs, of the group's or the whole run's for None, oldest first.
+
+    Paths relative to OUTPUT_DIR, with slashes.
+    """
+    what = names.crash_subject(participant)
+    found = (
+        path
+        for folder in sorted((output_dir / names.LOGS).glob("*/"))
+        if names.is_run_folder(folder.name)
+        for path in sorted(folder.glob(names.CRASH.format(what=f"{what}*")))
+        if re.fullmatch(rf"{re.escape(what)}(-\d+)?", _crashed(path))
+    )
+    return tuple(path.relative_to(output_dir).as_posix() for path in found)
+
+
+def _crashed(path: Path) -> str:
+    before, after = names.CRASH.split("{what}")
+    return path.name[len(before) : -len(after)]
+
+
 def extra_sets(output_dir: Path, place: Place) -> tuple[str, ...]:
     """Names of the extra image sets for which a participant has synthetic responses, sorted."""
     pattern = names.of_extra_set(names.SYNTHETIC_STIMULI, "NAME").path(output_dir, place)

@@ -42,7 +42,7 @@ class RunLog:
 
     def crash(self, error: BaseException, participant: str | None = None) -> Path:
         """Record an exception with its traceback; the file is named after the participant."""
-        what = "run" if participant is None else f"sub-{participant}"
+        what = names.crash_subject(participant)
         attempts = (what if n == 1 else f"{what}-{n}" for n in itertools.count(1))
         paths = (self.folder / names.CRASH.format(what=attempt) for attempt in attempts)
         path = next(path for path in paths if not path.exists())

@@ -370,6 +370,11 @@ def is_run_folder(name: str) -> bool:
     return _RUN_FOLDER.fullmatch(name) is not None
 
 
+def crash_subject(participant: str | None) -> str:
+    """Whom a crash file is named after."""
+    return "run" if participant is None else f"sub-{participant}"
+
+
 def is_partial(name: str) -> bool:
     """Whether a file is one that a kill in the middle of a write leaves behind."""
     return _PARTIAL.fullmatch(name) is not None

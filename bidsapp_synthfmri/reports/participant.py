@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..derivatives.results import EncoderMaps, ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
 from .control import control_table, control_words, controls_of, without_control
@@ -23,6 +25,7 @@ from .provenance import (
     data_facts,
     elapsed_table,
     headline_facts,
+    incidents_of,
     notes_of,
     provenance_facts,
     software_table,
@@ -40,6 +43,7 @@ def participant_page(
     encoder: EncoderMaps | None = None,
     examples: Examples | None = None,
     thumbnails: bytes | None = None,
+    crashes: Sequence[str] = (),
 ) -> Page:
     """What was found in one participant: verdicts in words, figures, exact numbers, methods, provenance.
 
@@ -50,6 +54,7 @@ def participant_page(
     encoder : the encoder's maps; without them their figures are left out
     examples : test images to show, as ``examples_of`` chooses them
     thumbnails : their pictures, see ``example_figure``
+    crashes : paths of the crash files of this participant's runs that failed
 
     Notes
     -----
@@ -107,6 +112,7 @@ def participant_page(
         data_facts=data_facts(summary),
         methods=participant_methods({**summary, "task": results.task, "space": results.space}),
         references=references(summary),
+        incidents=incidents_of(summary, crashes),
         provenance=provenance_facts(summary),
         software=software_table(summary),
         elapsed=elapsed_table(summary),

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 from ..config import RunConfig
 from ..decoding.transfer_pictures import TransferParticipant
-from ..derivatives.dataset import write_dataset_files
+from ..derivatives.dataset import container_of, write_dataset_files
+from ..derivatives.found import crash_records
 from ..derivatives.group import write_group
 from ..derivatives.names import PAGE
 from ..derivatives.reader import load_group, load_participant, participants_written
@@ -16,7 +17,7 @@ from ..derivatives.writer import Writer
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
 from ..structures import Json
-from .console import LOGGER, Stopwatch
+from .console import LOGGER, Stopwatch, heard_warnings
 from .decoding import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
@@ -43,6 +44,11 @@ def run_group(config: RunConfig) -> None:
     ParticipantFailedError : the files of one among several participants cannot be used; the others were
         pooled and written
     """
+    with heard_warnings() as warnings:
+        _run_group(config, warnings)
+
+
+def _run_group(config: RunConfig, warnings: list[str]) -> None:
     watch = Stopwatch("group")
     participants = chosen_participants(config)
     experiments = experiments_of(config)
@@ -93,6 +99,8 @@ def run_group(config: RunConfig) -> None:
         summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
         summary["experiments"] = [asdict(experiment) for experiment in experiments]
         summary["main_experiment"] = experiments[0].name
+        summary["elapsed"] = watch.elapsed
+        summary["warnings"] = [warning for warning in warnings if warning not in skipped]
         if any(experiment.unseen_categories for experiment in experiments):
             summary["unseen_categories"] = unseen
         write_group(
@@ -106,7 +114,7 @@ def run_group(config: RunConfig) -> None:
             transfer=transfer.table,
         )
         writer = Writer(config.output_dir)
-        write_page(writer, group_page(load_group(config.output_dir)))
+        write_page(writer, group_page(load_group(config.output_dir), crash_records(config.output_dir)))
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
     if unusable:
         names = ", ".join(f"sub-{label}" for label in unusable)
@@ -189,5 +197,6 @@ def _summary(
         "notes": notes,
         "skipped": list(skipped),
         "software": software(),
+        "container": container_of(),
         "command": config.command,
     }

@@ -16,7 +16,7 @@ import torch
 from ..config import RunConfig
 from ..dataset.index import list_participants
 from ..derivatives.dataset import require_own
-from ..derivatives.found import tasks_with
+from ..derivatives.found import crash_records, tasks_with
 from ..derivatives.logs import RunLog
 from ..derivatives.names import PAGE, RESOURCES, SUMMARY
 from ..derivatives.writer import Writer
@@ -200,7 +200,8 @@ def _write_failure(config: RunConfig, log: RunLog, participant: str, error: Synt
         LOGGER.warning("sub-%s: the results and the page of its earlier run stand", participant)
         return
     record = str(log.path.relative_to(config.output_dir))
-    page = failure_page(participant, error.problem, error.remedy, record)
+    crashes = crash_records(config.output_dir, participant)
+    page = failure_page(participant, error.problem, error.remedy, record, crashes)
     try:
         Writer(config.output_dir, participant).text(PAGE, page.html)
     except OSError as unwritten:

@@ -21,7 +21,7 @@ from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, Responses
-from .console import LOGGER, Stopwatch
+from .console import LOGGER, Stopwatch, heard_warnings
 from .control import Control, untrained
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
@@ -50,11 +50,15 @@ def run_participant(config: RunConfig, participant: str) -> None:
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
     watch = Stopwatch(f"sub-{participant}")
-    computed = _compute(config, participant, watch)
-    writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
-    with watch.step("writing derivatives"):
-        write_results(config, writer, computed)
-        written.write_summary(writer, summary(config, computed, watch.elapsed))
+    with heard_warnings() as warnings:
+        computed = _compute(config, participant, watch)
+        writer = Writer(
+            config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space
+        )
+        with watch.step("writing derivatives"):
+            write_results(config, writer, computed)
+            facts = summary(config, computed, watch.elapsed)
+            written.write_summary(writer, {**facts, "warnings": warnings})
     with watch.step("writing the page"):
         write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))

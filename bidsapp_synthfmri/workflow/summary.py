@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..config import RunConfig
+from ..derivatives.dataset import container_of
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
@@ -88,6 +89,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "notes": _notes(config, computed),
         "elapsed": elapsed,
         "software": software(),
+        "container": container_of(),
         "command": config.command,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..config import RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
-from ..derivatives.dataset import bids_uri, dataset_links, generators_of, write_dataset_files
+from ..derivatives.dataset import RAW, bids_uri, dataset_links, generators_of, write_dataset_files
 from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
 from ..encoding.storage import complete_card, encoder_bytes
@@ -22,20 +23,23 @@ from .runtime import dataset_description
 from .selection import Measured
 from .summary import Computed
 
+_LINK = re.compile(r"[A-Za-z0-9._-]+")
+
 
 def write_results(config: RunConfig, writer: Writer, computed: Computed) -> None:
     """Everything but the summary, which marks the participant as written."""
     responses, model = computed.responses, computed.model
-    derivatives = {**_responses_root(config), **dict(config.derivatives)}
     given = computed.inputs.precomputed
     recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
     data = given.files if given else recorded
+    roots = _roots_read(config, [*data, *computed.inputs.masks])
+    derivatives = {**_named(roots), **_responses_root(config), **dict(config.derivatives)}
     write_dataset_files(
         config.output_dir,
         config,
         derivatives,
         dataset_description(config.bids_dir),
-        pipelines=_pipelines(_roots_read(config, [*data, *computed.inputs.masks])),
+        pipelines=_pipelines(roots),
     )
     written.begin_participant(writer)
     links = dataset_links(config, derivatives)
@@ -73,6 +77,11 @@ def _roots_read(config: RunConfig, read: Sequence[Path]) -> list[Path]:
     given = [path for _, path in config.derivatives]
     roots = given or (sorted(folder.iterdir()) if folder.is_dir() else [])
     return [root for root in roots if any(path.is_relative_to(root.absolute()) for path in read)]
+
+
+def _named(roots: Sequence[Path]) -> dict[str, Path]:
+    """Roots by their folders' names, where a BIDS URI holds them; others lie below BIDS_DIR."""
+    return {root.name: root for root in roots if _LINK.fullmatch(root.name) and root.name != RAW}
 
 
 def _pipelines(roots: Sequence[Path]) -> list[Json]:
