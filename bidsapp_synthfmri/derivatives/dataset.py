@@ -20,6 +20,7 @@ from . import names
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
 from .descriptions import DESCRIPTIONS
+from .occupied import shared_files
 from .tables import kinds_of, parse_table, table_text
 from .writer import json_text
 
@@ -48,8 +49,8 @@ def write_dataset_files(
 ) -> None:
     """Write the dataset's description, README, citations, descriptions and .bidsignore.
 
-    May be called by every participant and level, also at the same time: each file is replaced whole,
-    and what another level or image set has put into it is kept.
+    May be called by every participant and level, also at the same time: one waits for the other, each file
+    is replaced whole, and what another participant, level or image set has put into it is kept.
 
     Parameters
     ----------
@@ -67,6 +68,19 @@ def write_dataset_files(
     ------
     UsageError : OUTPUT_DIR holds the description of another dataset
     """
+    with shared_files(output_dir):
+        _write_dataset_files(output_dir, config, derivatives, source, environment, level, pipelines)
+
+
+def _write_dataset_files(
+    output_dir: Path,
+    config: RunConfig | ImageConfig,
+    derivatives: Mapping[str, Path] | None,
+    source: Json | None,
+    environment: Mapping[str, str],
+    level: str | None,
+    pipelines: Sequence[Json],
+) -> None:
     before = _existing(output_dir)
     level = config.level if level is None else level
     description = _description(before, config, level, derivatives or {}, source or {}, environment, pipelines)
@@ -130,7 +144,9 @@ def _left_by_us(path: Path) -> bool:
         return True
     logs = path.parent / names.LOGS
     if path == logs or names.is_participant_page(path.name):
-        return logs.is_dir() and all(names.is_run_folder(folder.name) for folder in logs.iterdir())
+        return logs.is_dir() and all(
+            names.is_run_folder(item.name) or names.is_lock(item.name) for item in logs.iterdir()
+        )
     return False
 
 

@@ -30,7 +30,7 @@ def crash_records(output_dir: Path, participant: str | None = None) -> tuple[str
 
     Paths relative to OUTPUT_DIR, with slashes.
     """
-    what = names.crash_subject(participant)
+    what = names.subject(participant, "run")
     found = (
         path
         for folder in sorted((output_dir / names.LOGS).glob("*/"))

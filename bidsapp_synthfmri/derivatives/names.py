@@ -31,8 +31,11 @@ RUN_CONFIGURATION = "config.toml"
 RUN_LOG = "run.log"
 RESOURCES = "resources.tsv"
 CRASH = "crash-{what}.txt"
+LOCK = ".{what}.lock"
+PARTIAL_FILES = ".*.partial"
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
+_LOCK = re.compile(r"\.[A-Za-z0-9-]+\.lock")
 _PARTICIPANT_PAGE = re.compile(r"sub-[A-Za-z0-9]+\.html")
 
 
@@ -370,14 +373,24 @@ def is_run_folder(name: str) -> bool:
     return _RUN_FOLDER.fullmatch(name) is not None
 
 
-def crash_subject(participant: str | None) -> str:
-    """Whom a crash file is named after."""
-    return "run" if participant is None else f"sub-{participant}"
+def subject(participant: str | None, otherwise: str = GROUP_FOLDER) -> str:
+    """A participant's folder; without a participant, what is written instead."""
+    return otherwise if participant is None else f"sub-{participant}"
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file below ``logs`` is one that runs lock."""
+    return _LOCK.fullmatch(name) is not None
 
 
 def is_partial(name: str) -> bool:
     """Whether a file is one that a kill in the middle of a write leaves behind."""
     return _PARTIAL.fullmatch(name) is not None
+
+
+def is_page(name: str) -> bool:
+    """Whether a file of OUTPUT_DIR is named as a page, a participant's or the group's."""
+    return is_participant_page(name) or name == GROUP_PAGE.relative(Place())
 
 
 def is_participant_page(name: str) -> bool:

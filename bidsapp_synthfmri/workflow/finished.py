@@ -8,8 +8,9 @@ import click
 
 from .. import __version__
 from ..config import RunConfig
-from ..derivatives.found import tasks_with
+from ..derivatives.found import crash_records, tasks_with
 from ..derivatives.names import SUMMARY
+from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import (
     load_group,
     participants_written,
@@ -82,13 +83,17 @@ def remake_pages(config: RunConfig) -> None:
     Raises
     ------
     InputMissingError : there are none
+    OutputInUseError : another run is writing them
     """
     if config.level == "group":
-        write_page(Writer(config.output_dir), group_page(load_group(config.output_dir)))
+        with sole_writer(config.output_dir, None):
+            crashes = crash_records(config.output_dir)
+            write_page(Writer(config.output_dir), group_page(load_group(config.output_dir), crashes))
         LOGGER.info("group: page written again")
         return
     for participant in _finished(config):
-        path = write_participant_page(config.output_dir, participant, config.task_label)
+        with sole_writer(config.output_dir, participant):
+            path = write_participant_page(config.output_dir, participant, config.task_label)
         LOGGER.info("sub-%s: page written again, see %s", participant, path)
 
 

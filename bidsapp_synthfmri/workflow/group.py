@@ -11,6 +11,7 @@ from ..derivatives.dataset import container_of, write_dataset_files
 from ..derivatives.found import crash_records
 from ..derivatives.group import write_group
 from ..derivatives.names import PAGE
+from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
 from ..derivatives.writer import Writer
@@ -38,13 +39,14 @@ def run_group(config: RunConfig) -> None:
 
     Raises
     ------
+    OutputInUseError : another run is writing the group's files
     InputMissingError : the participant level has not run here, or a file that options name is not there
     NothingMatchedError : a participant asked for is not among those written
     InputMalformedError : files, experiments or labels that do not fit
     ParticipantFailedError : the files of one among several participants cannot be used; the others were
         pooled and written
     """
-    with heard_warnings() as warnings:
+    with sole_writer(config.output_dir, None), heard_warnings() as warnings:
         _run_group(config, warnings)
 
 

@@ -22,6 +22,7 @@ from ..derivatives.names import PAGE, RESOURCES, SUMMARY
 from ..derivatives.writer import Writer
 from ..errors import (
     MemoryExceededError,
+    OutputInUseError,
     OutputUnwritableError,
     ParticipantFailedError,
     SynthfmriError,
@@ -196,6 +197,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _write_failure(config: RunConfig, log: RunLog, participant: str, error: SynthfmriError) -> None:
     """A page that says what went wrong, unless a finished earlier run stands, not yet overwritten."""
+    if isinstance(error, OutputInUseError):
+        return  # the page is the other run's
     if tasks_with(config.output_dir, participant, SUMMARY):
         LOGGER.warning("sub-%s: the results and the page of its earlier run stand", participant)
         return

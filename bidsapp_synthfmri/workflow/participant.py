@@ -12,6 +12,7 @@ import torch
 from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
+from ..derivatives.occupied import sole_writer
 from ..derivatives.writer import Writer
 from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
@@ -47,8 +48,14 @@ def run_participant(config: RunConfig, participant: str) -> None:
 
     Raises
     ------
+    OutputInUseError : another run is writing this participant's files
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
+    with sole_writer(config.output_dir, participant):
+        _run_participant(config, participant)
+
+
+def _run_participant(config: RunConfig, participant: str) -> None:
     watch = Stopwatch(f"sub-{participant}")
     with heard_warnings() as warnings:
         computed = _compute(config, participant, watch)
