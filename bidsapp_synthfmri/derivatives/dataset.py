@@ -21,6 +21,7 @@ from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
 from .descriptions import DESCRIPTIONS
 from .occupied import shared_files
+from .outputs import BIDSIGNORE, OUTPUTS
 from .tables import kinds_of, parse_table, table_text
 from .writer import json_text
 
@@ -87,7 +88,7 @@ def _write_dataset_files(
     # The description first: were a run stopped half way, the folder would still be known as ours.
     for name, text in (
         (names.DATASET_DESCRIPTION, json_text(description)),
-        (names.IGNORED, "\n".join(names.BIDSIGNORE) + "\n"),
+        (names.IGNORED, "\n".join(BIDSIGNORE) + "\n"),
         (names.README, _readme()),
         (names.CITATION_MARKDOWN, citation_markdown()),
         (names.CITATION_BIBTEX, citation_bibtex()),
@@ -298,7 +299,7 @@ def _recorded_descriptions(output_dir: Path) -> dict[str, str]:
 
 
 def _readme() -> str:
-    files = "\n".join(f"- `{_pattern(output)}`: {output.description}." for output in names.OUTPUTS)
+    files = "\n".join(f"- `{_pattern(output)}`: {output.description}." for output in OUTPUTS)
     return _README.format(version=__version__, files=files)
 
 

@@ -32,7 +32,7 @@ DICTIONARIES = MappingProxyType(
         names.GROUP_TRANSFER: TRANSFER_COLUMNS,
     }
 )
-"""The columns that a table can have, by the kind of file; every table of ``names.OUTPUTS`` is here."""
+"""The columns that a table can have, by the kind of file; every table of ``OUTPUTS`` is here."""
 
 
 def columns_of(output: OutputFile) -> Columns | None:

@@ -263,72 +263,17 @@ GROUP_TRANSFER = OutputFile(
     ".tsv",
     "Responses of one participant as another's, through synthetic responses to pictures of both",
 )
+MANIFEST = OutputFile(
+    PARTICIPANT_FOLDER,
+    _SUBJECT,
+    "manifest",
+    ".json",
+    "The participant's files, and what tells that neither they nor the input have changed",
+    "results",
+)
+GROUP_MANIFEST = OutputFile(GROUP_FOLDER, (), "manifest", ".json", "The same of the group's files")
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
-
-OUTPUTS = (
-    RESPONSES,
-    TRIALS,
-    DROPPED_TRIALS,
-    ROIS,
-    MEASURED_ROIS,
-    NCSNR,
-    RELIABILITY,
-    NOISE_CEILING,
-    SPLIT_HALF,
-    TIME_TO_PEAK,
-    RIDGE_FRACTION,
-    RELIABILITY_SCORES,
-    UNCERTAINTY_SCORES,
-    ENCODER,
-    ENCODER_R,
-    BEST_LAYER,
-    ENCODING_SCORES,
-    SYNTHETIC,
-    SYNTHETIC_STIMULI,
-    SYNTHETIC_SD,
-    SYNTHETIC_MANIFEST,
-    UNSEEN,
-    UNSEEN_STIMULI,
-    UNTRAINED,
-    PICTURES,
-    RANKED_STIMULI,
-    RANK_PAGE,
-    ACCOUNTING_SCORES,
-    LEAKAGE_PAIRS,
-    LEAKAGE_STIMULI,
-    LEAKAGE_SCORES,
-    SUMMARY,
-    THUMBNAILS,
-    PAGE,
-    GROUP_DECODING,
-    GROUP_CONTRASTS,
-    GROUP_CONFUSION,
-    GROUP_DECISIONS,
-    GROUP_IDENTIFICATION,
-    GROUP_TRANSFER,
-    GROUP_SUMMARY,
-    GROUP_PAGE,
-)
-
-# What the schema does not know yet, data and sidecar together.
-BIDSIGNORE = (
-    "*_statmap.*",
-    "*_dseg.dlabel.nii",
-    "*_scores.*",
-    "*_trials.*",
-    "*_stimuli.*",
-    "*_pairs.*",
-    "*_model.*",
-    "*_components.*",
-    "*_summary.*",
-    "*_manifest.*",
-    "*.html",
-    CITATION_MARKDOWN,
-    CITATION_BIBTEX,
-    "group",
-    "**/figures",
-)
 
 
 def of_extra_set(output: OutputFile, name: str | None) -> OutputFile:

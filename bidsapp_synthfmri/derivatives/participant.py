@@ -29,11 +29,12 @@ _SCALES = {"percent": "percent signal change", "z": "z score within session"}
 def begin_participant(writer: Writer) -> None:
     """Withdraw what must not be read beside new results.
 
-    That is the summary of an earlier run, so that a participant whose files are half old and half new does
-    not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
-    what an estimator chose, the untrained control, responses to unseen categories.
+    That is an earlier run's summary and manifest, so that a participant whose files are half old and half new
+    does not count as written; its page; and what the new run may not have: extra image sets, voxels and
+    trials left out, what an estimator chose, the untrained control, responses to unseen categories.
     """
-    writer.withdraw(names.SUMMARY)
+    for output in (names.SUMMARY, names.MANIFEST, names.PAGE):
+        writer.withdraw(output)
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)

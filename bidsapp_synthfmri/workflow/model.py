@@ -154,8 +154,13 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
+    return of_set(predict_images(encoder, images), encoder, images)
+
+
+def of_set(values: FloatArray, encoder: Encoder, images: StimulusSet) -> Synthetic:
+    """An encoder's responses (n_images, n_voxels) to an extra image set, with what is known of the images."""
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
+    return Synthetic(values, table, encoder.voxels)
 
 
 def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:

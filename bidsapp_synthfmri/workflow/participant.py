@@ -13,7 +13,9 @@ from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.occupied import sole_writer
+from ..derivatives.whole import write_manifest
 from ..derivatives.writer import Writer
+from ..encoding import Encoder
 from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
 from ..errors import InputMalformedError
@@ -21,13 +23,15 @@ from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
-from ..structures import BoolArray, Estimation, Responses
+from ..structures import BoolArray, Estimation, Responses, StimulusSet, Synthetic
 from .console import LOGGER, Stopwatch, heard_warnings
 from .control import Control, untrained
+from .fingerprint import pictures, recorded
+from .finished import depends_on, is_kept
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
-from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .model import FittedModel, fit_model, of_set, selection_of, synthesise_set, with_noise
 from .pages import write_participant_page
 from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
@@ -35,6 +39,7 @@ from .runtime import choose_device, generator
 from .scores import evaluate
 from .selection import measure, require_repeats
 from .sources import image_sources
+from .steps import Step, keep_responses, kept_responses, step_of
 from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
@@ -52,7 +57,8 @@ def run_participant(config: RunConfig, participant: str) -> None:
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
     with sole_writer(config.output_dir, participant):
-        _run_participant(config, participant)
+        if not is_kept(config, participant):
+            _run_participant(config, participant)
 
 
 def _run_participant(config: RunConfig, participant: str) -> None:
@@ -64,8 +70,11 @@ def _run_participant(config: RunConfig, participant: str) -> None:
         )
         with watch.step("writing derivatives"):
             write_results(config, writer, computed)
+            write_manifest(writer, names.MANIFEST, computed.depends_on)
             facts = summary(config, computed, watch.elapsed)
             written.write_summary(writer, {**facts, "warnings": warnings})
+            for images in computed.inputs.extra:
+                _step_of_set(config, participant, images).forget()
     with watch.step("writing the page"):
         write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
@@ -85,7 +94,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         )
     with watch.step("reading the dataset"):
         units = n_units(backbone)
-        inputs, held_out, n_leaked = _read(config, participant, units)
+        inputs, held_out, n_leaked, made_of = _read(config, participant, units)
         require_disk(needs_of(config, inputs, backbone, units).disk)
     responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
@@ -102,7 +111,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
-            extra.append(synthesise_set(model.encoder, images))
+            extra.append(_synthesised(config, inputs, model.encoder, images))
     with watch.step("accounting"):
         scores = evaluate(
             config,
@@ -133,6 +142,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         leakage=leakage,
         control=control,
         unseen=plan,
+        depends_on=made_of,
     )
 
 
@@ -151,6 +161,40 @@ def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device
         )
 
 
+def _kept_or_estimated(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
+    """Responses that a killed run estimated from the same files by the same means, or new ones."""
+    depends_on = (recorded(inputs), config.responses, device.type, torch.get_num_threads())
+    step = step_of(config, inputs.files.participant, "responses", *depends_on)
+    found = kept_responses(step, inputs.trials, inputs.voxels)
+    if found is not None:
+        LOGGER.info("sub-%s: responses estimated before are used", inputs.files.participant)
+        return found
+    responses = _estimate(config, inputs, device)
+    keep_responses(step, responses, inputs.voxels)
+    return responses
+
+
+def _step_of_set(config: RunConfig, participant: str, images: StimulusSet, *depends_on: object) -> Step:
+    return step_of(config, participant, f"set-{images.name}", *depends_on)
+
+
+def _synthesised(
+    config: RunConfig, inputs: ParticipantInputs, encoder: Encoder, images: StimulusSet
+) -> Synthetic:
+    """Responses to an extra image set, those that a killed run made with the same encoder, or new ones."""
+    known = (recorded(inputs), pictures(inputs.stimuli), pictures(images), config.content_hash())
+    participant = inputs.files.participant
+    place = (str(choose_device(config.device)), torch.get_num_threads())
+    step = _step_of_set(config, participant, images, *known, *place)
+    found = step.read()
+    if found is not None:
+        LOGGER.info("sub-%s: responses to %s made before are used", participant, images.name)
+        return of_set(found[0], encoder, images)
+    made = synthesise_set(encoder, images)
+    step.keep(made.values, {}, {})
+    return made
+
+
 def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
     """(n_trials,) the trials that have a response."""
     kept = np.ones(len(inputs.trials), dtype=bool)
@@ -166,7 +210,7 @@ def _responses(
     given = inputs.precomputed
     if given is None:
         with watch.step("estimating single-trial responses"):
-            return _estimate(config, inputs, device)
+            return _kept_or_estimated(config, inputs, device)
     with watch.step("reading precomputed responses"):
         estimation = Estimation(PRECOMPUTED, given.notes, given.missing)
         return standardise_precomputed(given.read(), inputs.trials, inputs.voxels, estimation)
@@ -237,9 +281,10 @@ def _control(
 
 def _read(
     config: RunConfig, participant: str, units: Sequence[int]
-) -> tuple[ParticipantInputs, HeldOut, int]:
-    """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
+) -> tuple[ParticipantInputs, HeldOut, int, str]:
+    """Inputs, test set, how many extra pictures were test pictures, and what all depends on; or refused."""
     inputs = read_inputs(config, participant)
+    made_of = depends_on(config, inputs)
     check_bids(config, participant, inputs)
     require_repeats(config, participant, inputs.trials)
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
@@ -262,7 +307,7 @@ def _read(
     if config.untrained_control and stays_in_memory(control, available):
         needed += control
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
-    return inputs, held_out, n_leaked
+    return inputs, held_out, n_leaked, made_of
 
 
 def _without_test_pictures(inputs: ParticipantInputs, held_out: HeldOut) -> tuple[ParticipantInputs, int]:

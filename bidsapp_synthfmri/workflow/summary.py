@@ -25,7 +25,10 @@ from .unseen import NOTHING_UNSEEN, UnseenPlan
 
 @dataclass(frozen=True)
 class Computed:
-    """All results of a participant; ``n_leaked`` extra images were test pictures and left out."""
+    """All results of a participant; ``n_leaked`` extra images were test pictures and left out.
+
+    ``depends_on`` is the fingerprint of all that was read, and the options.
+    """
 
     inputs: ParticipantInputs
     responses: Responses
@@ -39,6 +42,7 @@ class Computed:
     leakage: Leakage
     control: Control | None = None
     unseen: UnseenPlan = NOTHING_UNSEEN
+    depends_on: str = ""
 
 
 def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
