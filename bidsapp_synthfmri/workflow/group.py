@@ -25,6 +25,7 @@ from .decoding import (
     experiments_of,
     score_experiments,
 )
+from .executors import IN_PROCESS, Executor
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
 from .pages import write_page
@@ -32,7 +33,7 @@ from .runtime import software
 from .transfer import transfer_participant, transfer_scores
 
 
-def run_group(config: RunConfig) -> None:
+def run_group(config: RunConfig, executor: Executor = IN_PROCESS) -> None:
     """Decode every participant in OUTPUT_DIR, pool them, write scores and page.
 
     Raises

@@ -27,6 +27,7 @@ from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
+from .executors import IN_PROCESS, Executor
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
@@ -45,7 +46,7 @@ from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 _SCRATCH = "responses"
 
 
-def run_participant(config: RunConfig, participant: str) -> None:
+def run_participant(config: RunConfig, participant: str, executor: Executor = IN_PROCESS) -> None:
     """From one participant's files to its derivatives and page.
 
     Raises
@@ -53,7 +54,7 @@ def run_participant(config: RunConfig, participant: str) -> None:
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
     watch = Stopwatch(f"sub-{participant}")
-    computed = _compute(config, participant, watch)
+    computed = _compute(config, participant, watch, executor)
     writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
     with watch.step("writing derivatives"):
         _write(config, writer, computed)
@@ -63,7 +64,7 @@ def run_participant(config: RunConfig, participant: str) -> None:
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
 
 
-def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
+def _compute(config: RunConfig, participant: str, watch: Stopwatch, executor: Executor) -> Computed:
     with watch.step("loading the network"):
         device = choose_device(config.device)
         backbone = load_backbone(

@@ -1,0 +1,205 @@
+"""Units on the workers of a Dask cluster: placed, computed again where a worker was lost, gathered."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from dask.tokenize import tokenize
+from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker, wait, worker_client
+from threadpoolctl import threadpool_limits
+
+from ..config import RunConfig
+from ..errors import MemoryExceededError, SynthfmriError
+from .console import LOGGER
+from .dask_clusters import opened_client, require_suitable, workers_of
+from .executors import Lost, Result, Unit, shared_with
+from .runtime import pinned_threads
+
+# Parts of a participant that is under way go before participants that are not.
+_FIRST = 10
+_WARN_AFTER_S = 60
+_UNITS = "units"
+
+
+@contextmanager
+def opened_dask(config: RunConfig) -> Iterator[DaskExecutor]:
+    """An executor on the cluster that the options ask for.
+
+    Raises
+    ------
+    UsageError : see ``dask_clusters.opened_client`` and ``require_suitable``
+    """
+    config.work_folder.mkdir(parents=True, exist_ok=True)
+    scratch = config.work_folder.absolute() / _UNITS / uuid4().hex
+    with opened_client(config) as client:
+        LOGGER.info("waiting for Dask workers of %s", client.scheduler.address)
+        # A queue may give one job today and the others tomorrow.
+        client.wait_for_workers(config.n_workers or 1 if config.cluster == "local" else 1)
+        require_suitable(client, config)
+        workers = workers_of(client)
+        client.register_plugin(Threads(config.n_cpus))
+        client.forward_logging(LOGGER.name, logging.DEBUG)
+        LOGGER.info("%d Dask workers", len(workers))
+        scratch.mkdir(parents=True)
+        try:
+            yield DaskExecutor(client, config.n_cpus, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Threads(WorkerPlugin):  # type: ignore[misc]
+    """Holds a worker's numerical libraries to some threads, for as long as it lives."""
+
+    name = "synthfmri-threads"
+
+    def __init__(self, threads: int | None) -> None:
+        self._threads = threads
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002
+        """Called by Dask when a worker begins, also one in the place of another that was lost."""
+        LOGGER.setLevel(logging.DEBUG)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+            threadpool_limits(self._threads)
+
+
+@dataclass(frozen=True)
+class DaskExecutor:
+    """The executor of the process that the run was started in: a unit a worker, the next when one is done.
+
+    Attributes
+    ----------
+    client : of the cluster
+    threads : of each worker; None for what its machine allows
+    scratch : see ``Executor``
+    """
+
+    client: Client
+    threads: int | None
+    scratch: Path
+
+    def map(
+        self,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        lost: Lost[Unit, Result] | None = None,
+    ) -> Iterator[Result]:
+        """See ``Executor``."""
+        waiting = deque(enumerate(units))
+        running: dict[Future, int] = {}
+        found: dict[int, Result] = {}
+        told = 0
+        try:
+            for worker in workers_of(self.client):
+                self._begin(function, waiting, running, worker)
+            while told < len(units):
+                for future in _finished(self.client, running):
+                    number = running.pop(future)
+                    found[number], address = _outcome(future, units[number], lost)
+                    self._begin(function, waiting, running, address)
+                while told in found:
+                    yield found.pop(told)
+                    told += 1
+        finally:
+            self.client.cancel(list(running))
+
+    def _begin(
+        self,
+        function: Callable[[Unit], Result],
+        waiting: deque[tuple[int, Unit]],
+        running: dict[Future, int],
+        address: str | None,
+    ) -> None:
+        """Send the next unit, to the worker that has become free if that is still there."""
+        if not waiting:
+            return
+        number, unit = waiting.popleft()
+        free = {"workers": [address], "allow_other_workers": True} if address is not None else {}
+        task = (function, unit, self.threads, self.scratch)
+        future = self.client.submit(on_worker, *task, key=_key(function, unit), pure=False, **free)
+        running[future] = number
+
+
+@dataclass(frozen=True)
+class SharedByWorkers:
+    """The executor of a unit that is itself on a worker: its parts go to all workers, this one among them.
+
+    Attributes
+    ----------
+    threads, scratch : as of ``DaskExecutor``
+    """
+
+    threads: int | None
+    scratch: Path
+
+    def map(
+        self,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        lost: Lost[Unit, Result] | None = None,
+    ) -> Iterator[Result]:
+        """See ``Executor``; equal units of several participants are computed once."""
+        with worker_client() as client:
+            futures = deque(
+                client.submit(
+                    on_worker,
+                    *(function, unit, self.threads, self.scratch),
+                    key=_key(function, unit),
+                    pure=False,
+                    priority=_FIRST,
+                )
+                for unit in units
+            )
+            for unit in units:
+                yield _outcome(futures.popleft(), unit, lost)[0]
+
+
+def on_worker(
+    function: Callable[[Unit], Result], unit: Unit, threads: int | None, scratch: Path
+) -> tuple[Result, str]:
+    """A unit's result, and the address of the worker that computed it."""
+    with shared_with(SharedByWorkers(threads, scratch)), pinned_threads(threads):
+        return function(unit), str(get_worker().address)
+
+
+def _key(function: Callable[[Unit], Result], unit: Unit) -> str:
+    return f"{function.__name__}-{tokenize(function.__module__, unit)}"
+
+
+def _outcome(future: Future, unit: Unit, lost: Lost[Unit, Result] | None) -> tuple[Result, str | None]:
+    try:
+        result, address = future.result()
+    except KilledWorker as error:
+        explained = _explained(error)
+        if lost is None:
+            raise explained from error
+        return lost(unit, explained), None
+    return result, address
+
+
+def _explained(error: KilledWorker) -> SynthfmriError:
+    return MemoryExceededError(
+        f"{error.allowed_failures + 1} Dask workers were lost one after the other on the same work, the last"
+        f" at {error.last_worker.address}",
+        "Most often their memory ran out: give each more with --mem, or use fewer --n-workers; their logs say"
+        " how they ended",
+    )
+
+
+def _finished(client: Client, running: dict[Future, int]) -> list[Future]:
+    """Those that are done, one at least; meanwhile it is said where nobody is left to compute them."""
+    while True:
+        try:
+            return list(wait(list(running), timeout=_WARN_AFTER_S, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            if not workers_of(client):
+                LOGGER.warning("no Dask worker is left; waiting for others")
