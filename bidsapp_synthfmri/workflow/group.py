@@ -16,16 +16,17 @@ from ..derivatives.writer import Writer
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
 from ..structures import Json
+from .comparisons import experiments_of
 from .console import LOGGER, Stopwatch
 from .decoding import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
     ParticipantDecoded,
     decode_participant,
-    experiments_of,
     score_experiments,
 )
 from .executors import IN_PROCESS, Executor
+from .group_units import score_participants
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
 from .pages import write_page
@@ -35,6 +36,10 @@ from .transfer import transfer_participant, transfer_scores
 
 def run_group(config: RunConfig, executor: Executor = IN_PROCESS) -> None:
     """Decode every participant in OUTPUT_DIR, pool them, write scores and page.
+
+    Parameters
+    ----------
+    executor : one that is shared decodes participants, and each one's comparisons, as units
 
     Raises
     ------
@@ -62,16 +67,22 @@ def run_group(config: RunConfig, executor: Executor = IN_PROCESS) -> None:
                 raise
             unusable[participant] = error
             continue
+        hashes[participant] = str(results.summary.get("configuration_hash"))
+        unseen[participant] = results.summary.get("unseen_categories")
+        notes.update(dict.fromkeys(_notes_on(results)))
+        transferred.append(transfer_participant(results, config, experiments[0]))
+        if executor.scratch is not None:
+            continue
         with watch.step(f"decoding sub-{participant}"):
-            hashes[participant] = str(results.summary.get("configuration_hash"))
-            unseen[participant] = results.summary.get("unseen_categories")
             decoded.append(decode_participant(results, config, experiments))
-            notes.update(dict.fromkeys(_notes_on(results)))
-            transferred.append(transfer_participant(results, config, experiments[0]))
         with watch.step(f"identifying images of sub-{participant}"):
             identified.append(identify_images(results, config))
-    if not decoded:
+    if not hashes:
         raise next(iter(unusable.values()))
+    if executor.scratch is not None:
+        with watch.step(f"decoding {len(hashes)} participants"):
+            scored = score_participants(config, tuple(hashes), executor)
+        decoded, identified = [part.decoded for part in scored], [part.identified for part in scored]
     _require_one_configuration(hashes)
     with watch.step("transfer between participants"):
         transfer = transfer_scores(transferred, config, experiments[0])
