@@ -30,7 +30,7 @@ from ..errors import (
 from ..reports import failure_page
 from ..synthesis_config import ImageConfig
 from .console import LOGGER, logging_to
-from .executors import Executor, executor_here, of_each_worker, opened_executor
+from .executors import Executor, of_each_worker, opened_executor
 from .finished import print_methods, remake_pages, still_to_do
 from .group import run_group
 from .monitor import monitored
@@ -133,7 +133,7 @@ def participant_outcome(unit: ParticipantUnit) -> SynthfmriError | None:
     """Take one participant through all steps; what stopped it, which is in a crash file of the log then."""
     # Traced networks refer to themselves: without this the last participant's lives on beside the next's.
     gc.collect()
-    step = partial(run_participant, unit.config, unit.participant, executor_here())
+    step = partial(run_participant, unit.config, unit.participant)
     try:
         guarded(step, RunLog(unit.log), unit.config.output_dir, unit.participant)
     except SynthfmriError as error:

@@ -21,19 +21,18 @@ from ..encoding.split import HeldOut, choose_test_set
 from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
-from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
-from .executors import IN_PROCESS, Executor
+from .feature_units import features_of
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
 from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
 from .pages import write_participant_page
-from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
+from .preflight import check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
 from .runtime import choose_device, dataset_description, generator
 from .scores import evaluate
@@ -46,7 +45,7 @@ from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 _SCRATCH = "responses"
 
 
-def run_participant(config: RunConfig, participant: str, executor: Executor = IN_PROCESS) -> None:
+def run_participant(config: RunConfig, participant: str) -> None:
     """From one participant's files to its derivatives and page.
 
     Raises
@@ -54,7 +53,7 @@ def run_participant(config: RunConfig, participant: str, executor: Executor = IN
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
     watch = Stopwatch(f"sub-{participant}")
-    computed = _compute(config, participant, watch, executor)
+    computed = _compute(config, participant, watch)
     writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
     with watch.step("writing derivatives"):
         _write(config, writer, computed)
@@ -64,7 +63,7 @@ def run_participant(config: RunConfig, participant: str, executor: Executor = IN
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
 
 
-def _compute(config: RunConfig, participant: str, watch: Stopwatch, executor: Executor) -> Computed:
+def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     with watch.step("loading the network"):
         device = choose_device(config.device)
         backbone = load_backbone(
@@ -173,13 +172,7 @@ def _fit(
         told_images(f"{kind}features", len(inputs.stimuli)) as told,
     ):
         # In one order for all participants, so that those who saw the same images share the cache.
-        features = cached_features(
-            backbone,
-            inputs.stimuli.sorted(),
-            config.work_folder / FEATURE_CACHE,
-            progress=told,
-            max_bytes=config.cache_bytes,
-        )
+        features = features_of(config, backbone, inputs.stimuli.sorted(), told)
     with watch.step(f"fitting the {kind}encoder"), told_phases(f"{kind}encoder") as told_part:
         left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
         model = fit_model(
