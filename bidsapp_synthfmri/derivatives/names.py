@@ -10,7 +10,7 @@ from ..errors import UsageError
 
 # BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
 ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "label", "desc", "stat")
-_LABEL = re.compile(r"[A-Za-z0-9]+")
+LABEL = re.compile(r"[A-Za-z0-9]+")
 
 PARTICIPANT_FOLDER = "sub-{sub}/func"
 PARTICIPANT_FIGURES = "sub-{sub}/figures"
@@ -110,7 +110,7 @@ class OutputFile:
 
 
 def _label(entity: str, value: str | None) -> str:
-    if value is None or not _LABEL.fullmatch(value):
+    if value is None or not LABEL.fullmatch(value):
         raise UsageError(f"{entity}-{value} is not a BIDS label", "Use letters and digits only")
     return value
 
@@ -218,6 +218,9 @@ LEAKAGE_SCORES = _participant_table(
 RELIABILITY_SCORES = _participant_table(
     "reliability", "scores", "Reliability of the real responses, by region"
 )
+UNCERTAINTY_SCORES = _participant_table(
+    "uncertainty", "scores", "Variance of single responses, what the encoder misses, coverage, by region"
+)
 ENCODER = OutputFile(
     PARTICIPANT_FOLDER, _SUBJECT, "model", ".safetensors", "The encoder's weights and its card", "encoder"
 )
@@ -235,6 +238,7 @@ PAGE = OutputFile(ROOT, ("sub",), "", ".html", "The participant's report")
 ESTIMATION_FIGURE = "estimation"
 CONTROL_FIGURE = "control"
 CONTROL_LAYERS_FIGURE = "controllayers"
+UNCERTAINTY_FIGURE = "uncertainty"
 
 GROUP_DECODING = OutputFile(GROUP_FOLDER, (), "decoding_scores", ".tsv", "Decoding of real responses")
 GROUP_CONTRASTS = OutputFile(
@@ -272,6 +276,7 @@ OUTPUTS = (
     TIME_TO_PEAK,
     RIDGE_FRACTION,
     RELIABILITY_SCORES,
+    UNCERTAINTY_SCORES,
     ENCODER,
     ENCODER_R,
     BEST_LAYER,
@@ -373,27 +378,3 @@ def is_partial(name: str) -> bool:
 def is_participant_page(name: str) -> bool:
     """Whether a file of OUTPUT_DIR is named as a participant's page."""
     return _PARTICIPANT_PAGE.fullmatch(name) is not None
-
-
-def participants_with(output_dir: Path, output: OutputFile) -> tuple[str, ...]:
-    """Labels of the participants that have at least one such file, sorted."""
-    folders = sorted(output_dir.glob(PARTICIPANT_FOLDER.format(sub="*")))
-    labels = [folder.parent.name.removeprefix("sub-") for folder in folders]
-    return tuple(
-        label for label in labels if _LABEL.fullmatch(label) and tasks_with(output_dir, label, output)
-    )
-
-
-def tasks_with(output_dir: Path, participant: str, output: OutputFile) -> tuple[str, ...]:
-    """Tasks for which a participant has such a file, sorted."""
-    pattern = output.path(output_dir, Place(participant, "TASK", "SPACE"))
-    found = pattern.parent.glob(pattern.name.replace("TASK", "*").replace("SPACE", "*"))
-    return tuple(sorted({match[1] for path in found if (match := re.search(r"_task-([^_]+)_", path.name))}))
-
-
-def extra_sets(output_dir: Path, place: Place) -> tuple[str, ...]:
-    """Names of the extra image sets for which a participant has synthetic responses, sorted."""
-    pattern = of_extra_set(SYNTHETIC_STIMULI, "NAME").path(output_dir, place)
-    before, after = pattern.name.split("NAME")
-    found = pattern.parent.glob(f"{before}?*{after}")
-    return tuple(sorted(path.name[len(before) : -len(after)] for path in found))

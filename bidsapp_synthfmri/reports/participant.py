@@ -29,6 +29,8 @@ from .provenance import (
 )
 from .reliability_figure import reliability_figure
 from .tables import accounting_tables, layer_table, other_encoding_table, reliability_table
+from .uncertainty import uncertainty_table, uncertainty_words, variances_of
+from .uncertainty_figure import uncertainty_figure
 from .words import participant_verdicts, roi_sentences
 
 
@@ -62,6 +64,8 @@ def participant_page(
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     chosen = chosen_of(summary)
     choices = None if chosen is None else estimation_figure(chosen)
+    variances = () if results.uncertainty is None else variances_of(results.uncertainty)
+    parts = uncertainty_figure(variances)
     audit = audit_of(results)
     by_source = None if audit is None else leakage_figure(audit)
     mosaics = () if encoder is None else map_figures(encoder)
@@ -93,6 +97,9 @@ def participant_page(
         dropped_table=dropped_table(results.dropped_trials),
         reliability_figure=reliable,
         reliability_table=reliability_table(results.reliability, "min_ncsnr" in summary),
+        uncertainty_words=uncertainty_words(variances) if variances else (),
+        uncertainty_figure=parts,
+        uncertainty_table=uncertainty_table(variances),
         leakage_verdicts=() if audit is None else leakage_verdicts(audit),
         leakage_figure=by_source,
         shared_tables=() if audit is None else shared_tables(audit),
@@ -109,7 +116,7 @@ def participant_page(
         html,
         tuple(
             figure
-            for figure in (rows, shown, by_layer, *mosaics, *compared, by_source, choices, reliable)
+            for figure in (rows, shown, by_layer, *mosaics, *compared, by_source, choices, reliable, parts)
             if figure is not None
         ),
     )

@@ -8,7 +8,8 @@ import click
 
 from .. import __version__
 from ..config import RunConfig
-from ..derivatives.names import SUMMARY, tasks_with
+from ..derivatives.found import tasks_with
+from ..derivatives.names import SUMMARY
 from ..derivatives.reader import (
     load_group,
     participants_written,

@@ -18,8 +18,9 @@ import torch
 from ..config import RunConfig
 from ..dataset.index import list_participants
 from ..derivatives.dataset import require_own
+from ..derivatives.found import tasks_with
 from ..derivatives.logs import RunLog
-from ..derivatives.names import PAGE, RESOURCES, SUMMARY, tasks_with
+from ..derivatives.names import PAGE, RESOURCES, SUMMARY
 from ..derivatives.writer import Writer
 from ..errors import (
     MemoryExceededError,

@@ -57,6 +57,8 @@ class FittedModel:
     folds : of the training trials
     synthetic : one row a stimulus, in order of first presentation
     unseen : responses by encoders without the categories of the pictures; None where they were not made
+    test_variance : (n_test_stimuli, n_voxels) posterior variance of the predictions of test stimuli, in the
+        order of ``synthetic``; None without ``uncertainty``
     """
 
     encoder: Encoder
@@ -64,6 +66,7 @@ class FittedModel:
     folds: Folds
     synthetic: Synthetic
     unseen: Synthetic | None = None
+    test_variance: FloatArray | None = None
 
 
 def fit_model(
@@ -110,7 +113,8 @@ def fit_model(
     )
     stored = partial(allocate, config.work_folder / _SCRATCH, array_budget(config))
     synthetic = _own_stimuli(encoder, fit, responses, features, stored)
-    return FittedModel(encoder, fit, folds, synthetic)
+    variance = _test_variance(encoder, responses, features, synthetic) if config.uncertainty else None
+    return FittedModel(encoder, fit, folds, synthetic, test_variance=variance)
 
 
 def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
@@ -193,6 +197,15 @@ def _own_stimuli(
         }
     )
     return Synthetic(values, table.join(_constant_columns(responses)), responses.voxels)
+
+
+def _test_variance(
+    encoder: Encoder, responses: Responses, features: Features, synthetic: Synthetic
+) -> FloatArray:
+    """(n_test_stimuli, n_voxels), some stimuli at a time: they are made in float64."""
+    rows = features.rows_of(responses.trials.stimuli)[synthetic.table["split"].to_numpy() == "test"]
+    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+    return np.concatenate([encoder.variance_of_features(features.take(part)) for part in parts])
 
 
 def _constant_columns(responses: Responses) -> pd.DataFrame:

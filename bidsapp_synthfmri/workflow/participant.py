@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,17 +12,14 @@ import torch
 from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
-from ..derivatives.dataset import bids_uri, dataset_links, generators_of, write_dataset_files
-from ..derivatives.unseen import write_unseen
 from ..derivatives.writer import Writer
 from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
-from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
-from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
+from ..structures import BoolArray, Estimation, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .feature_units import features_of
@@ -34,13 +30,14 @@ from .model import FittedModel, fit_model, selection_of, synthesise_set, with_no
 from .pages import write_participant_page
 from .preflight import check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
-from .runtime import choose_device, dataset_description, generator
+from .runtime import choose_device, generator
 from .scores import evaluate
-from .selection import Measured, measure, require_repeats
+from .selection import measure, require_repeats
 from .sources import image_sources
 from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
+from .writing import write_results
 
 _SCRATCH = "responses"
 
@@ -56,7 +53,7 @@ def run_participant(config: RunConfig, participant: str) -> None:
     computed = _compute(config, participant, watch)
     writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
     with watch.step("writing derivatives"):
-        _write(config, writer, computed)
+        write_results(config, writer, computed)
         written.write_summary(writer, summary(config, computed, watch.elapsed))
     with watch.step("writing the page"):
         write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
@@ -97,7 +94,15 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
             extra.append(synthesise_set(model.encoder, images))
     with watch.step("accounting"):
         scores = evaluate(
-            config, participant, responses, measured, held_out, model.synthetic, model.fit, control
+            config,
+            participant,
+            responses,
+            measured,
+            held_out,
+            model.synthetic,
+            model.fit,
+            control,
+            model.test_variance,
         )
     with watch.step("auditing leakage"):
         weights, pictures = backbone.weights, inputs.stimuli
@@ -266,109 +271,4 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
         len(inputs.files.runs),
         len(inputs.voxels),
         held_out.rule,
-    )
-
-
-def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
-    responses, model = computed.responses, computed.model
-    derivatives = {**_responses_root(config), **dict(config.derivatives)}
-    given = computed.inputs.precomputed
-    recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
-    data = given.files if given else recorded
-    write_dataset_files(
-        config.output_dir,
-        config,
-        derivatives,
-        dataset_description(config.bids_dir),
-        pipelines=_pipelines(_roots_read(config, [*data, *computed.inputs.masks])),
-    )
-    written.begin_participant(writer)
-    links = dataset_links(config, derivatives)
-    sources = [bids_uri(path, links) for path in data]
-    masks = [bids_uri(path, links) for path in computed.inputs.masks]
-    written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
-    written.write_roi_dseg(writer, responses.voxels, masks)
-    _write_measured(writer, computed.measured, masks)
-    _write_encoder(writer, model)
-    written.write_synthetic(writer, model.synthetic, unit=responses.unit)
-    if model.fit.pictures is not None:
-        written.write_pictures(writer, model.fit.pictures, tuple(model.synthetic.table["stimulus"]))
-    if computed.control is not None:
-        control = computed.control
-        written.write_untrained(writer, control.synthetic, unit=responses.unit, facts=control.facts)
-    for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
-        written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
-    if model.unseen is not None:
-        write_unseen(writer, model.unseen, unit=responses.unit, facts=computed.unseen.facts)
-    _write_maps(writer, computed)
-    found = computed.leakage
-    written.write_leakage(writer, pairs=found.pairs, stimuli=found.stimuli, scores=found.scores)
-    written.write_scores(
-        writer,
-        encoding=computed.evaluation.encoding_table,
-        accounting=computed.evaluation.accounting.scores,
-        reliability=computed.evaluation.reliability_table,
-    )
-
-
-def _roots_read(config: RunConfig, read: Sequence[Path]) -> list[Path]:
-    """Folders of the derivatives that some of the files lie in."""
-    folder = config.bids_dir / "derivatives"
-    given = [path for _, path in config.derivatives]
-    roots = given or (sorted(folder.iterdir()) if folder.is_dir() else [])
-    return [root for root in roots if any(path.is_relative_to(root.absolute()) for path in read)]
-
-
-def _pipelines(roots: Sequence[Path]) -> list[Json]:
-    """What made the derivatives; where one's description cannot be read, that is said and it is left out."""
-    found: list[Json] = []
-    for root in roots:
-        try:
-            found += generators_of(root)
-        except InputMalformedError as error:
-            LOGGER.warning("%s; what made these data is not recorded", error.problem)
-    return found
-
-
-def _responses_root(config: RunConfig) -> dict[str, Path]:
-    """The folder of precomputed responses, by the name that BIDS URIs use for it."""
-    path = config.precomputed
-    if path is None:
-        return {}
-    return {"responses": path if path.is_dir() else path.absolute().parent}
-
-
-def _write_encoder(writer: Writer, model: FittedModel) -> None:
-    data = encoder_bytes(model.encoder)
-    # The card carries the data's hash: were a run stopped between the two, loading would refuse the pair.
-    writer.bytes(names.ENCODER, data)
-    writer.json(names.ENCODER_CARD, complete_card(model.encoder, data))
-
-
-def _write_measured(writer: Writer, measured: Measured, masks: Sequence[str]) -> None:
-    known, halves = measured.reliability, measured.split_half
-    undefined: FloatArray = np.full(len(measured.voxels), np.nan, dtype=np.float32)
-    rois = names.ROIS if measured.kept.all() else names.MEASURED_ROIS
-    if rois is names.MEASURED_ROIS:
-        written.write_roi_dseg(writer, measured.voxels, masks, rois)
-    written.write_reliability_maps(
-        writer,
-        measured.voxels,
-        ncsnr=undefined if known is None else known.ncsnr,
-        r=undefined if known is None else known.r,
-        noise_ceiling=undefined if known is None else known.noise_ceiling,
-        split_half=undefined if halves is None else halves,
-        rois=rois,
-    )
-    if measured.estimation is not None:
-        written.write_estimation_maps(writer, measured.voxels, measured.estimation, rois)
-
-
-def _write_maps(writer: Writer, computed: Computed) -> None:
-    written.write_maps(
-        writer,
-        computed.responses.voxels,
-        encoder_r=computed.evaluation.accounting.voxels.synthetic_real,
-        best_layer=computed.model.fit.best_layer,
-        layers=computed.model.fit.layers,
     )

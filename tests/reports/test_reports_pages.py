@@ -123,10 +123,10 @@ def test_identifiers_are_unique_and_references_resolve(pages: dict[str, Page], n
 @pytest.mark.parametrize(
     ("name", "figures"),
     [
-        ("participant", ["accounting", "layers"]),
-        ("with maps", ["accounting", "layers", "reliability"]),
+        ("participant", ["accounting", "layers", "uncertainty"]),
+        ("with maps", ["accounting", "layers", "reliability", "uncertainty"]),
         ("without repeats", ["accounting", "layers"]),
-        ("with control", ["accounting", "layers", "control", "controllayers"]),
+        ("with control", ["accounting", "layers", "control", "controllayers", "uncertainty"]),
         ("group", ["decoding", "learning", "confusion"]),
         ("skipped", []),
         ("failure", []),
@@ -231,6 +231,7 @@ def test_nothing_computed_makes_a_page(participant_results: ParticipantResults) 
         accounting=participant_results.accounting.assign(value=math.nan, ci_low=math.nan, ci_high=math.nan),
         encoding=participant_results.encoding.iloc[:0],
         reliability=participant_results.reliability.iloc[:0],
+        uncertainty=None,
     )
     page = participant_page(empty)
     assert page.figures == ()
