@@ -86,7 +86,9 @@ def cached_features(
     if max_bytes is not None:
         _bound(cache_dir, max_bytes, sum(matrix.nbytes for matrix in values.values()))
     layers = zip(backbone.layers, backbone.nodes, strict=True)
-    return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
+    return Features(
+        stimuli.stimuli, tuple(LayerFeatures(layer, values[node], folders[node]) for layer, node in layers)
+    )
 
 
 def missing_bytes(backbone: Backbone, stimuli: StimulusSet, cache_dir: Path, units: Sequence[int]) -> int:

@@ -36,6 +36,7 @@ from ..structures import Features, FloatArray, Json, Responses, StimulusSet, Syn
 from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
+from .fit_units import fit_parts
 from .images import BATCHES_AHEAD
 from .memory import array_budget
 from .progress import told_images
@@ -105,6 +106,7 @@ def fit_model(
         uncertainty=config.uncertainty,
         left_out=left_out,
         n_components=n_components,
+        parts=fit_parts(),
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(
