@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,7 @@ def opened_dask(config: RunConfig) -> Iterator[DaskExecutor]:
         client.wait_for_workers(config.n_workers or 1 if config.cluster == "local" else 1)
         require_suitable(client, config)
         workers = workers_of(client)
-        client.register_plugin(Threads(config.n_cpus))
+        client.register_plugin(Place(config.n_cpus, str(Path.cwd())))
         client.forward_logging(LOGGER.name, logging.DEBUG)
         LOGGER.info("%d Dask workers", len(workers))
         scratch.mkdir(parents=True)
@@ -56,17 +57,19 @@ def opened_dask(config: RunConfig) -> Iterator[DaskExecutor]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-class Threads(WorkerPlugin):  # type: ignore[misc]
-    """Holds a worker's numerical libraries to some threads, for as long as it lives."""
+class Place(WorkerPlugin):  # type: ignore[misc]
+    """Holds a worker's numerical libraries to some threads, in a folder that relative paths start from."""
 
-    name = "synthfmri-threads"
+    name = "synthfmri-place"
 
-    def __init__(self, threads: int | None) -> None:
+    def __init__(self, threads: int | None, folder: str) -> None:
         self._threads = threads
+        self._folder = folder
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002
         """Called by Dask when a worker begins, also one in the place of another that was lost."""
         LOGGER.setLevel(logging.DEBUG)
+        os.chdir(self._folder)
         if self._threads is not None:
             torch.set_num_threads(self._threads)
             threadpool_limits(self._threads)

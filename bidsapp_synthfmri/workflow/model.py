@@ -43,7 +43,7 @@ from .progress import told_images
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
-_BATCH = 32
+BATCH_SIZE = 32
 _SCRATCH = "encoder"
 
 
@@ -149,28 +149,28 @@ def selection_of(config: RunConfig) -> str:
     return config.joint_model if config.layer_selection == "joint" else config.layer_selection
 
 
-def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
-    """Responses to an extra image set, decoded ahead of the network.
+def synthesised(encoder: Encoder, images: StimulusSet, values: FloatArray) -> Synthetic:
+    """Responses (n_images, n_voxels) to an extra image set, and what is known of the images."""
+    table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
+    return Synthetic(values, table, encoder.voxels)
+
+
+def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
+    """(n_images, n_voxels) responses, images decoded ahead of the network.
 
     Raises
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
-    table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
-
-
-def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
-    """(n_images, n_voxels) responses, images decoded ahead of the network; errors as ``synthesise_set``."""
     squares = squares_ahead(
         Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
         sources_of(images),
         torch.get_num_threads(),
-        BATCHES_AHEAD * _BATCH,
+        BATCHES_AHEAD * BATCH_SIZE,
     )
     batches = []
     with told_images(images.name, len(images)) as told:
-        for batch in encoder.predict_batches(readable(squares), _BATCH):
+        for batch in encoder.predict_batches(readable(squares), BATCH_SIZE):
             batches.append(batch)
             told(len(batch))
     return np.concatenate(batches)
@@ -206,7 +206,7 @@ def _test_variance(
 ) -> FloatArray:
     """(n_test_stimuli, n_voxels), some stimuli at a time: they are made in float64."""
     rows = features.rows_of(responses.trials.stimuli)[synthetic.table["split"].to_numpy() == "test"]
-    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+    parts = [rows[first : first + BATCH_SIZE] for first in range(0, len(rows), BATCH_SIZE)]
     return np.concatenate([encoder.variance_of_features(features.take(part)) for part in parts])
 
 

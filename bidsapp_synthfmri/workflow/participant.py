@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ..config import UPPER_RUNGS, RunConfig
+from ..config import RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.writer import Writer
@@ -23,13 +23,15 @@ from ..structures import BoolArray, Estimation, Responses
 from .console import LOGGER, Stopwatch
 from .control import Control, untrained
 from .feature_units import features_of
+from .image_units import synthesise_set
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
-from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .model import FittedModel, fit_model, selection_of, with_noise
 from .pages import write_participant_page
 from .preflight import check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
+from .run_units import runs_of
 from .runtime import choose_device, generator
 from .scores import evaluate
 from .selection import measure, require_repeats
@@ -91,7 +93,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
-            extra.append(synthesise_set(model.encoder, images))
+            extra.append(synthesise_set(model.encoder, images, config))
     with watch.step("accounting"):
         scores = evaluate(
             config,
@@ -127,9 +129,8 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
 
 def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
     """Single-trial responses; the upper rungs read the runs several times, from scratch files."""
-    several = config.responses in UPPER_RUNGS
     scratch = config.work_folder / _SCRATCH
-    with inputs.runs(with_pool=several, scratch=scratch if several else None) as runs:
+    with runs_of(config, inputs) as runs:
         return estimate_responses(
             runs,
             inputs.trials,
