@@ -57,7 +57,7 @@ def local_cluster(config: RunConfig) -> LocalCluster:
         threads_per_worker=1,
         processes=True,
         memory_limit=config.memory or "auto",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         local_directory=str(config.work_folder / "dask"),
         silence_logs="ERROR",
     )

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ class DaskExecutor:
         function: Callable[[Unit], Result],
         units: Sequence[Unit],
         lost: Lost[Unit, Result] | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         """See ``Executor``."""
         waiting = deque(enumerate(units))
         running: dict[Future, int] = {}
@@ -113,7 +113,8 @@ class DaskExecutor:
                     yield found.pop(told)
                     told += 1
         finally:
-            self.client.cancel(list(running))
+            if running:
+                self.client.cancel(list(running))
 
     def _begin(
         self,
@@ -149,7 +150,7 @@ class SharedByWorkers:
         function: Callable[[Unit], Result],
         units: Sequence[Unit],
         lost: Lost[Unit, Result] | None = None,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         """See ``Executor``; equal units of several participants are computed once."""
         with worker_client() as client:
             futures = deque(

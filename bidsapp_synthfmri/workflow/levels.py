@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -157,14 +157,14 @@ def _run_participants(config: RunConfig, log: RunLog, executor: Executor) -> int
     failed: dict[str, SynthfmriError] = {}
     to_do = guarded(partial(still_to_do, config, participants), log, config.output_dir, None)
     units = [ParticipantUnit(config, participant, log.folder) for participant in to_do]
-    outcomes = executor.map(participant_outcome, units, lost=lambda _, error: error)
-    for participant, error in zip(to_do, outcomes, strict=False):
-        if error is not None:
-            failed[participant] = error
-            LOGGER.error("sub-%s failed: %s", participant, error)
-            _write_failure(config, log, participant, error)
-            if config.stop_on_first_crash:
-                break
+    with closing(executor.map(participant_outcome, units, lost=lambda _, error: error)) as outcomes:
+        for unit, error in zip(units, outcomes, strict=False):
+            if error is not None:
+                failed[unit.participant] = error
+                LOGGER.error("sub-%s failed: %s", unit.participant, error)
+                _write_failure(config, log, unit.participant, error)
+                if config.stop_on_first_crash:
+                    break
     if not failed:
         return 0
     if len(participants) == 1:
