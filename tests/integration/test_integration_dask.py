@@ -35,7 +35,7 @@ def client(tmp_path_factory) -> Iterator[Client]:
     folder = str(tmp_path_factory.mktemp("dask"))
     with (
         LocalCluster(
-            2, threads_per_worker=1, dashboard_address="127.0.0.1:0", local_directory=folder
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", local_directory=folder
         ) as cluster,
         Client(cluster) as client,
     ):
