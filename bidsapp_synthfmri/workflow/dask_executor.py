@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import torch
 from dask.tokenize import tokenize
-from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker, wait, worker_client
+from distributed import Client, Future, KilledWorker, WorkerPlugin, wait, worker_client
 from threadpoolctl import threadpool_limits
 
 from ..config import RunConfig
@@ -27,7 +27,8 @@ from .runtime import pinned_threads
 
 # Parts of a participant that is under way go before participants that are not.
 _FIRST = 10
-_WARN_AFTER_S = 60
+# New workers are noticed, and it is said where none is left, in so many seconds.
+_LOOK_AGAIN_S = 10
 _UNITS = "units"
 
 
@@ -98,17 +99,18 @@ class DaskExecutor:
     ) -> Generator[Result]:
         """See ``Executor``."""
         waiting = deque(enumerate(units))
-        running: dict[Future, int] = {}
+        running: dict[Future, tuple[int, str | None]] = {}
         found: dict[int, Result] = {}
         told = 0
         try:
-            for worker in workers_of(self.client):
-                self._begin(function, waiting, running, worker)
             while told < len(units):
-                for future in _finished(self.client, running):
-                    number = running.pop(future)
-                    found[number], address = _outcome(future, units[number], lost)
-                    self._begin(function, waiting, running, address)
+                for address in self._free(running):
+                    if waiting:
+                        number, unit = waiting.popleft()
+                        running[self._begun(function, unit, address)] = number, address
+                for future in _finished(running):
+                    number, _ = running.pop(future)
+                    found[number] = _outcome(future, units[number], lost)
                 while told in found:
                     yield found.pop(told)
                     told += 1
@@ -116,21 +118,20 @@ class DaskExecutor:
             if running:
                 self.client.cancel(list(running))
 
-    def _begin(
-        self,
-        function: Callable[[Unit], Result],
-        waiting: deque[tuple[int, Unit]],
-        running: dict[Future, int],
-        address: str | None,
-    ) -> None:
-        """Send the next unit, to the worker that has become free if that is still there."""
-        if not waiting:
-            return
-        number, unit = waiting.popleft()
-        free = {"workers": [address], "allow_other_workers": True} if address is not None else {}
+    def _free(self, running: dict[Future, tuple[int, str | None]]) -> list[str | None]:
+        """Workers without a unit; nobody in particular where there are none and nothing waits for them."""
+        workers = workers_of(self.client)
+        if not workers:
+            LOGGER.warning("no Dask worker is left; waiting for others")
+            return [] if running else [None]
+        busy = {address for _, address in running.values()}
+        return [address for address in workers if address not in busy]
+
+    def _begun(self, function: Callable[[Unit], Result], unit: Unit, address: str | None) -> Future:
+        """A unit sent to a worker that is free, or to another if that one is lost."""
+        place = {"workers": [address], "allow_other_workers": True} if address is not None else {}
         task = (function, unit, self.threads, self.scratch)
-        future = self.client.submit(on_worker, *task, key=_key(function, unit), pure=False, **free)
-        running[future] = number
+        return self.client.submit(on_worker, *task, key=_key(function, unit), pure=False, **place)
 
 
 @dataclass(frozen=True)
@@ -164,30 +165,28 @@ class SharedByWorkers:
                 for unit in units
             )
             for unit in units:
-                yield _outcome(futures.popleft(), unit, lost)[0]
+                yield _outcome(futures.popleft(), unit, lost)
 
 
-def on_worker(
-    function: Callable[[Unit], Result], unit: Unit, threads: int | None, scratch: Path
-) -> tuple[Result, str]:
-    """A unit's result, and the address of the worker that computed it."""
+def on_worker(function: Callable[[Unit], Result], unit: Unit, threads: int | None, scratch: Path) -> Result:
+    """A unit's result; its parts are shared by all workers."""
     with shared_with(SharedByWorkers(threads, scratch)), pinned_threads(threads):
-        return function(unit), str(get_worker().address)
+        return function(unit)
 
 
 def _key(function: Callable[[Unit], Result], unit: Unit) -> str:
     return f"{function.__name__}-{tokenize(function.__module__, unit)}"
 
 
-def _outcome(future: Future, unit: Unit, lost: Lost[Unit, Result] | None) -> tuple[Result, str | None]:
+def _outcome(future: Future, unit: Unit, lost: Lost[Unit, Result] | None) -> Result:
     try:
-        result, address = future.result()
+        result: Result = future.result()
     except KilledWorker as error:
         explained = _explained(error)
         if lost is None:
             raise explained from error
-        return lost(unit, explained), None
-    return result, address
+        return lost(unit, explained)
+    return result
 
 
 def _explained(error: KilledWorker) -> SynthfmriError:
@@ -199,11 +198,9 @@ def _explained(error: KilledWorker) -> SynthfmriError:
     )
 
 
-def _finished(client: Client, running: dict[Future, int]) -> list[Future]:
-    """Those that are done, one at least; meanwhile it is said where nobody is left to compute them."""
-    while True:
-        try:
-            return list(wait(list(running), timeout=_WARN_AFTER_S, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            if not workers_of(client):
-                LOGGER.warning("no Dask worker is left; waiting for others")
+def _finished(running: Iterable[Future]) -> list[Future]:
+    """Those that are done; none where that takes longer than it may before workers are looked at again."""
+    try:
+        return list(wait(list(running), timeout=_LOOK_AGAIN_S, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        return []
