@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import torch
 from dask.tokenize import tokenize
-from distributed import Client, Future, KilledWorker, WorkerPlugin, wait, worker_client
+from distributed import Client, Future, KilledWorker, WorkerPlugin, get_client, wait, worker_client
 from threadpoolctl import threadpool_limits
 
 from ..config import RunConfig
@@ -84,12 +84,13 @@ class DaskExecutor:
     ----------
     client : of the cluster
     threads : of each worker; None for what its machine allows
-    scratch : see ``Executor``
+    scratch, spare : see ``Executor``
     """
 
     client: Client
     threads: int | None
     scratch: Path
+    spare: bool = True
 
     def map(
         self,
@@ -145,6 +146,11 @@ class SharedByWorkers:
 
     threads: int | None
     scratch: Path
+
+    @property
+    def spare(self) -> bool:
+        """Whether a worker has nothing to do; where all have participants of their own, parts gain nothing."""
+        return any(not keys for keys in get_client().processing().values())
 
     def map(
         self,

@@ -83,7 +83,7 @@ def decode_participant(
     told: list[str | Comparison] = []
     known: dict[str | None, tuple[LabelSet, ParticipantData]] = {}
     planned = planned_comparisons(results, config, experiments, told, known)
-    if executor.scratch is None:
+    if not executor.spare:
         comparisons = {task.comparison: task.decoded(config) for task in planned}
     else:
         # The scratch folder is the run's own: what workers keep of a participant ends with it.

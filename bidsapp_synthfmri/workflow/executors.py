@@ -25,11 +25,15 @@ class Executor(Protocol):
     Attributes
     ----------
     scratch : folder that all who compute see, for what units leave to each other; None where nobody shares
-        the work, and steps need not be cut into units
+        the work
+    spare : whether somebody would share it who has nothing to do now; else a step does better uncut
     """
 
     @property
     def scratch(self) -> Path | None: ...
+
+    @property
+    def spare(self) -> bool: ...
 
     def map(
         self,
@@ -58,6 +62,7 @@ class InProcess:
     """Each unit when its turn comes, in this process."""
 
     scratch: Path | None = None
+    spare = False
 
     def map(
         self,

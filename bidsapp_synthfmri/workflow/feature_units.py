@@ -24,7 +24,7 @@ from .networks import NetworkRecipe
 from .preflight import FEATURE_CACHE
 
 # Whole batches, so that the same images share one as without shards.
-SHARD_SIZE = 8 * BATCH_SIZE
+SHARD_SIZE = 2 * BATCH_SIZE
 _MOST_DECODING = 2
 
 

@@ -43,7 +43,7 @@ _KERNELS, _VALUES, _INDEX, _LABELS = "kernels.npy", "values.npy", "index.npy", "
 def fit_parts() -> FitParts:
     """Who computes the parts of a fit here: all who share the work, or nobody else."""
     executor = executor_here()
-    if executor.scratch is None:
+    if not executor.spare:
         return OWN_PARTS
     return FitParts(partial(shared_kernels, executor), partial(SharedRidges, executor))
 

@@ -18,7 +18,7 @@ from .executors import executor_here
 from .model import BATCH_SIZE, predict_images, synthesised
 
 # Whole batches, so that the same images share one as without shards.
-SHARD_SIZE = 8 * BATCH_SIZE
+SHARD_SIZE = 2 * BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def synthesise_set(encoder: Encoder, images: StimulusSet, config: RunConfig) -> 
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
     executor, network = executor_here(), encoder.backbone
-    if executor.scratch is None or network is None or len(images) <= SHARD_SIZE:
+    if executor.scratch is None or network is None or len(images) <= SHARD_SIZE or not executor.spare:
         return synthesised(encoder, images, predict_images(encoder, images))
     folder = executor.scratch / f"images-{uuid4().hex}"
     folder.mkdir(parents=True)

@@ -66,7 +66,7 @@ def runs_of(config: RunConfig, inputs: ParticipantInputs) -> Iterator[RunStream]
     several, scratch = config.responses in UPPER_RUNGS, config.work_folder / _SCRATCH
     executor, files = executor_here(), inputs.files
     n_bytes = inputs.series_bytes(with_pool=several)
-    shared = executor.scratch if isinstance(files, ParticipantFiles) else None
+    shared = executor.scratch if isinstance(files, ParticipantFiles) and executor.spare else None
     if shared is None or not isinstance(files, ParticipantFiles) or not has_room(shared, n_bytes):
         with inputs.runs(with_pool=several, scratch=scratch if several else None) as runs:
             yield runs

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from distributed import Client, LocalCluster
 
 from bidsapp_synthfmri.cli.main import run
@@ -22,11 +22,6 @@ _SAY_HOW = ("_summary.json", "summary.json", ".html")
 
 def science(output: Path) -> dict[str, str]:
     return {name: digest for name, digest in contents(output).items() if not name.endswith(_SAY_HOW)}
-
-
-def group_level(small, output: Path, work: Path, *options: object) -> Result:
-    words = [small.bids_dir, output, "group", "--work-dir", work, "--n-cpus", "1", *options]
-    return CliRunner().invoke(run, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -43,57 +38,79 @@ def client(tmp_path_factory) -> Iterator[Client]:
 
 
 class Killer(threading.Thread):
-    """Kills, once, the worker that has a participant whose fit is under way.
+    """Kills, once, a worker that has some unit to compute, as soon as some file is there.
 
     Attributes
     ----------
     killed : process
     """
 
-    def __init__(self, client: Client, work: Path) -> None:
+    def __init__(self, client: Client, function: str, work: Path, pattern: str) -> None:
         super().__init__(daemon=True)
-        self._client, self._work = client, work
+        self._client, self._function, self._work, self._pattern = client, function, work, pattern
         self.killed: int | None = None
 
     def run(self) -> None:
         deadline = time.monotonic() + 300
-        while time.monotonic() < deadline:
+        while self.killed is None and time.monotonic() < deadline:
             time.sleep(0.02)
-            if any(self._work.glob("units/*/fit-*/layer*.npz")):
-                (address, *_) = (
-                    address
-                    for address, keys in self._client.processing().items()
-                    if any(str(key).startswith("participant_outcome") for key in keys)
-                )
-                pid = self._client.run(os.getpid)[address]
-                os.kill(pid, signal.SIGKILL)
-                self.killed = pid
-                return
+            if any(self._work.glob(self._pattern)):
+                processes = self._client.run(os.getpid)
+                for address, keys in self._client.processing().items():
+                    if any(str(key).startswith(self._function) for key in keys) and self.killed is None:
+                        self.killed = processes[address]
+                        os.kill(self.killed, signal.SIGKILL)
+
+    def has_killed(self) -> bool:
+        """Whether it did, and the worker is gone."""
+        self.join()
+        return self.killed is not None and self.killed not in self._client.run(os.getpid).values()
 
 
-def test_a_worker_killed_midway_changes_no_byte(small, participant_level, client, tmp_path):
-    alone, shared, work = tmp_path / "alone", tmp_path / "shared", tmp_path / "shared-work"
-    both = ("--participant-label", "01", "02", "--images", f"more={small.extra_dir}")
-    done = participant_level(small.bids_dir, *both, output=alone)
-    assert done.exit_code == 0, done.output
-    assert group_level(small, alone, tmp_path / "work").exit_code == 0
+@pytest.fixture(scope="module")
+def alone(small, tmp_path_factory) -> Path:
+    """OUTPUT_DIR of both levels in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    both_levels(small, folder, "--participant-label", "01", "02")
+    return folder / "out"
 
+
+def both_levels(small, folder: Path, *options: object) -> None:
+    words = ["--work-dir", folder / "work", "--n-cpus", "1", *options]
+    model = ["--weights", "random", "--backbone", "squeezenet1_1", "--layers", "features.3", "features.12"]
+    for level in (["participant", *model, "--images", f"more={small.extra_dir}"], ["group"]):
+        arguments = [small.bids_dir, folder / "out", *level, *words]
+        done = CliRunner().invoke(run, [str(word) for word in arguments])
+        assert done.exit_code == 0, done.output
+
+
+def test_a_participant_whose_worker_is_killed_has_the_same_bytes(small, alone, client, tmp_path):
     dask = ("--executor", "dask", "--scheduler-address", client.scheduler.address)
-    killer = Killer(client, work)
+    killer = Killer(client, "participant_outcome", tmp_path / "work", "features/squeezenet*")
     killer.start()
-    done = participant_level(small.bids_dir, *both, "--work-dir", work, *dask, output=shared)
-    assert done.exit_code == 0, done.output
-    killer.join()
-    assert killer.killed is not None
-    assert killer.killed not in client.run(os.getpid).values()
-    done = group_level(small, shared, work, *dask)
-    assert done.exit_code == 0, done.output
-
-    assert science(shared) == science(alone)
-    assert list((work / "units").iterdir()) == []
-    (log, _) = sorted((shared / "logs").glob("*/run.log"))
+    both_levels(small, tmp_path, "--participant-label", "01", "02", *dask)
+    assert killer.has_killed()
+    assert science(tmp_path / "out") == science(alone)
+    assert list((tmp_path / "work" / "units").iterdir()) == []
+    log = min((tmp_path / "out" / "logs").glob("*/run.log"))
     for participant in ("01", "02"):
         assert f"sub-{participant}: done" in log.read_text()
+
+
+def test_parts_of_a_participant_whose_worker_is_killed_have_the_same_bytes(
+    small, participant_level, alone, client, tmp_path
+):
+    # With one participant on two workers, all steps are cut into units.
+    dask = ("--executor", "dask", "--scheduler-address", client.scheduler.address)
+    killer = Killer(client, "make_ridge", tmp_path / "work", "units/*/fit-*/layer*.npz")
+    killer.start()
+    done = participant_level(small.bids_dir, "--images", f"more={small.extra_dir}", *dask)
+    assert done.exit_code == 0, done.output
+    assert killer.has_killed()
+    own = science(alone)
+    for name, digest in science(tmp_path / "out").items():
+        if name.startswith("sub-01"):
+            assert digest == own[name], name
 
 
 def test_a_participant_that_fails_on_a_worker_harms_no_other(spoilt, participant_level, tmp_path):

@@ -43,6 +43,7 @@ class SharedHere:
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
+        self.spare = True
         self.seen: list[str] = []
 
     def map(self, function, units, lost=None) -> Generator:  # noqa: ARG002
