@@ -14,10 +14,12 @@ from typing import Any, get_type_hints
 import tomli_w
 
 from .config_rules import (
+    CLUSTERS,
     CROPS,
     DEFAULT_CONFOUNDS,
     DEVICES,
     ESTIMATORS,
+    EXECUTORS,
     JOINT_MODELS,
     LAYER_SELECTIONS,
     LEVELS,
@@ -31,10 +33,12 @@ from .errors import UsageError
 from .response_files import content_identity
 
 __all__ = [
+    "CLUSTERS",
     "CROPS",
     "DEFAULT_CONFOUNDS",
     "DEVICES",
     "ESTIMATORS",
+    "EXECUTORS",
     "JOINT_MODELS",
     "LAYER_SELECTIONS",
     "LEVELS",
@@ -58,6 +62,10 @@ _NOT_SCIENCE = frozenset(
         "stimuli_dir",
         "work_dir",
         "n_cpus",
+        "executor",
+        "scheduler_address",
+        "cluster",
+        "n_workers",
         "cache_size",
         "device",
         "memory",
@@ -126,8 +134,12 @@ class RunConfig:
     device : ``auto``, ``cpu`` or ``cuda``
     work_dir : where the index and the feature cache live; None means OUTPUT_DIR/../work
     cache_size : GB that the feature cache may take; None sets no bound
-    n_cpus : threads; None means what affinity and cgroup allow
-    memory : bytes that the run may take; None means what the machine and the cgroup leave
+    n_cpus : threads, of each worker where there are several; None means what affinity and cgroup allow
+    executor : who computes: this ``process``, or the workers of a ``dask`` cluster
+    scheduler_address : of a Dask cluster that is there already
+    cluster : Dask cluster to make for the run: ``local`` processes, or ``slurm`` jobs
+    n_workers : of the cluster to be made; None means as many as the processors allow
+    memory : bytes that the run, or each worker, may take; None means what the machine and the cgroup leave
     low_mem : keep the large arrays in files of the work directory
     overwrite : of participants that are finished in OUTPUT_DIR, and the group: ``never``, where options,
         version or input ``changed`` or files are not whole, or ``always``
@@ -182,6 +194,10 @@ class RunConfig:
     work_dir: Path | None = None
     cache_size: float | None = None
     n_cpus: int | None = None
+    executor: str = "process"
+    scheduler_address: str | None = None
+    cluster: str | None = None
+    n_workers: int | None = None
     memory: int | None = None
     low_mem: bool = False
     overwrite: str = "changed"

@@ -18,6 +18,8 @@ CROPS = ("center", "squash", "pad")
 LAYER_SELECTIONS = ("voxel", "roi", "joint")
 JOINT_MODELS = ("stacking", "banded")
 PENALTY_SEARCHES = ("window", "exact", "gcv")
+EXECUTORS = ("process", "dask")
+CLUSTERS = ("local", "slurm")
 OVERWRITE = ("never", "changed", "always")
 DEFAULT_CONFOUNDS = ("acompcor",)
 # What tables call the dataset's own pictures, and decoding the responses to them.
@@ -37,11 +39,14 @@ def problems_of(config: RunConfig) -> list[Problem]:
         ("--joint-model", config.joint_model, JOINT_MODELS),
         ("--penalty-search", config.penalty_search, PENALTY_SEARCHES),
         ("--overwrite", config.overwrite, OVERWRITE),
+        ("--executor", config.executor, EXECUTORS),
+        ("--cluster", config.cluster or CLUSTERS[0], CLUSTERS),
     ):
         if value not in allowed:
             problems.append((f"{name} cannot be {value!r}", f"Choose one of {', '.join(allowed)}"))
     problems += _number_problems(config)
     problems += _contradictions(config)
+    problems += _cluster_problems(config)
     problems += _model_problems(config)
     problems += _threshold_problems(config)
     problems += _responses_problems(config)
@@ -83,6 +88,42 @@ def _contradictions(config: RunConfig) -> list[Problem]:
         )
     if config.label_column is not None and (config.labels is not None or config.label_set is not None):
         problems.append(("--labels and --label-column were both given", "Give one of them"))
+    return problems
+
+
+def _cluster_problems(config: RunConfig) -> list[Problem]:
+    """What does not go together about who computes."""
+    if config.executor != "dask":
+        given = [
+            option
+            for option, value in (
+                ("--scheduler-address", config.scheduler_address),
+                ("--cluster", config.cluster),
+                ("--n-workers", config.n_workers),
+            )
+            if value is not None
+        ]
+        told = f"{' and '.join(given)} {'was' if len(given) == 1 else 'were'} given without --executor dask"
+        return [(told, "Add --executor dask, or leave them out")] if given else []
+    problems: list[Problem] = []
+    if (config.scheduler_address is None) == (config.cluster is None):
+        problems.append(
+            (
+                "--executor dask needs either a cluster that is there or one to make, not both or neither",
+                "Give --scheduler-address, or --cluster local or slurm",
+            )
+        )
+    if config.n_workers is not None and config.n_workers < 1:
+        problems.append((f"--n-workers is {config.n_workers}", "Give 1 or more"))
+    if config.scheduler_address is not None and config.n_workers is not None:
+        problem = "--n-workers was given, and the cluster of --scheduler-address has its own workers"
+        problems.append((problem, "Leave out --n-workers"))
+    if config.cluster == "slurm" and (config.n_workers is None or config.memory is None):
+        problem = "--cluster slurm asks for jobs, and what they are is not said"
+        problems.append((problem, "Give --n-workers, the number of jobs, and --mem, the memory of each"))
+    if config.resource_monitor:
+        problem = "--resource-monitor records this process alone, and --executor dask computes in others"
+        problems.append((problem, "Leave out one of the two; Dask's dashboard shows what its workers take"))
     return problems
 
 

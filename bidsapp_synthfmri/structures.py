@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -316,10 +317,12 @@ class LayerFeatures:
     ----------
     name : the node's name in torchvision
     values : (n_images, n_units) float32, possibly memory-mapped
+    entry : folder of the cache from which they are mapped; None where they are in memory
     """
 
     name: str
     values: FloatArray
+    entry: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..config import DEVICES, OVERWRITE
+from ..config import CLUSTERS, DEVICES, EXECUTORS, OVERWRITE
 from .options import Decorated, applied
 
 _FOLDER = click.Path(path_type=Path)
@@ -24,7 +24,7 @@ def compute_options(function: Decorated) -> Decorated:
                 "--nprocs",
                 "n_cpus",
                 type=int,
-                help="Threads. Default: what affinity and cgroup allow.",
+                help="Threads, with Dask those of each worker. Default: what affinity and cgroup allow.",
             ),
         ],
     )
@@ -40,10 +40,33 @@ def machine_options(function: Decorated) -> Decorated:
         [
             compute_options,
             click.option(
+                "--executor",
+                type=click.Choice(EXECUTORS),
+                default="process",
+                show_default=True,
+                help="Who computes: this process, or the workers of a Dask cluster.",
+            ),
+            click.option(
+                "--scheduler-address",
+                metavar="ADDRESS",
+                help="Dask: the cluster that is there already, such as tcp://node1:8786.",
+            ),
+            click.option(
+                "--cluster",
+                type=click.Choice(CLUSTERS),
+                help="Dask: the cluster to make for the run, of processes of this machine or of SLURM jobs.",
+            ),
+            click.option(
+                "--n-workers",
+                type=int,
+                help="Dask: workers of that cluster. Default: as many as processors allow.",
+            ),
+            click.option(
                 "--mem",
                 "memory",
                 metavar="SIZE",
-                help="Memory that the run may take, such as 16GB. Default: what machine and cgroup leave.",
+                help="Memory that the run, or with Dask each worker, may take, such as 16GB. Default: what"
+                " machine and cgroup leave.",
             ),
             click.option(
                 "--low-mem", is_flag=True, help="Keep large arrays in files of the work directory; slower."

@@ -19,6 +19,7 @@ from .left_out_spread import unseen_sd
 from .posterior import Posterior
 from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
+from .ridges import OWN_PARTS, FitParts
 from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
 from .training import (
     Allocate,
@@ -26,7 +27,6 @@ from .training import (
     Progress,
     TrainingSet,
     in_memory,
-    layer_kernels,
     untold,
 )
 from .without import LeftOut, Without, fit_without
@@ -113,6 +113,7 @@ def fit_encoder(
     uncertainty: bool = False,
     left_out: LeftOut | None = None,
     n_components: int = 0,
+    parts: FitParts = OWN_PARTS,
 ) -> EncoderFit:
     """Ridge from every layer; penalties and layers by cross-validated R2 inside the training set.
 
@@ -137,6 +138,7 @@ def fit_encoder(
     left_out : also fit without each of some groups of stimuli, with the penalties and layers that all chose;
         not for ``banded``
     n_components : also yield so many principal components of all pictures' features, at most
+    parts : who computes kernels and ridges; those of ``banded`` are computed here
 
     Raises
     ------
@@ -149,7 +151,7 @@ def fit_encoder(
     rows, index = np.unique(stimulus_index, return_inverse=True)
     training = TrainingSet(
         layers=tuple(layer.name for layer in features.layers),
-        kernels=layer_kernels(features.layers, rows, device, allocate, progress),
+        kernels=parts.kernels(features.layers, rows, device, allocate, progress),
         index=index,
         values=values,
         folds=folds,
@@ -163,7 +165,7 @@ def fit_encoder(
         found = fit_banded(training, candidate_shares(len(training.layers), n_draws, rng), allocate, progress)
     else:
         members = regions(rois, values.shape[1])
-        found = fit_layerwise(training, selection, members, allocate, progress)
+        found = fit_layerwise(training, selection, members, allocate, progress, parts.ridges)
     weights, intercept = _primal(features, rows, training, found)
     selected_r2, selected_r = explained(values, found.out_of_fold)
     first = np.unique(index, return_index=True)[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..structures import BoolArray, FloatArray
 from .left_out_spread import Diagonals, Kernel
 from .nesting import Outer, fold_means, outer_loop, turn_of_rows
+from .ridges import OwnRidges, Ridges
 from .selection import (
     ROI,
     STACKING,
@@ -32,6 +33,7 @@ def fit_layerwise(
     members: BoolArray,
     allocate: Allocate = in_memory,
     progress: Progress = untold,
+    ridges_of: Callable[[TrainingSet, Sequence[Outer]], Ridges] = OwnRidges,
 ) -> Selected:
     """Ridge from every layer, and the layers of each voxel.
 
@@ -42,6 +44,7 @@ def fit_layerwise(
     members : (n_regions, n_voxels) as ``selection.regions`` has them, for ``roi``
     allocate : makes arrays like the responses: two, and for ``roi`` one more a layer, for ``stacking`` two
     progress : told of every layer that is done, in the outer loop and at last
+    ridges_of : makes who computes the ridges
 
     Raises
     ------
@@ -56,22 +59,19 @@ def fit_layerwise(
     """
     run = _Run.start(training, kind, members, allocate)
     turns = outer_loop(training.folds, training.index)
+    ridges = ridges_of(training, turns)
     nested = np.array(
         [
-            _choose(run, turn, done=number, n_turns=len(turns), progress=progress)
+            _choose(run, ridges, turn, done=number, n_turns=len(turns), progress=progress)
             for number, turn in enumerate(turns)
         ]
     )  # (n_turns, n_layers, n_voxels)
     means = fold_means(training.values, training.folds)  # (n_folds, n_voxels)
     run.out_of_fold[:] = means[training.folds.labels]
-    everything = np.arange(len(training.values))
     for layer in range(len(training.layers)):
-        decomposition = training.decomposed(training.kernel(layer), everything)
-        for scores in training.cross_validated(decomposition, everything, training.folds):
+        for scores in ridges.whole(layer):
             run.keep(layer, scores)
             _add_nested(run, layer, scores, turns, nested, means)
-        run.diagonals.append(Diagonals.of(decomposition, run.alpha[layer]))
-        run.scales.append(decomposition.scale)
         progress("ridge from every layer", layer + 1, len(training.layers))
     split = None
     if run.predictions is not None:
@@ -84,7 +84,7 @@ def fit_layerwise(
             nested,
             turn_of_rows(turns),
         )
-    return run.selected(split)
+    return run.selected(split, *ridges.diagonals())
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,6 @@ class _Run:
     dual: FloatArray
     out_of_fold: FloatArray
     predictions: FloatArray | None
-    diagonals: list[Diagonals]
-    scales: list[float]
 
     @classmethod
     def start(cls, training: TrainingSet, kind: str, members: BoolArray, allocate: Allocate) -> _Run:
@@ -123,8 +121,6 @@ class _Run:
             dual=allocate((kept, n_trials, n_voxels)),
             out_of_fold=allocate((n_trials, n_voxels)),
             predictions=allocate((n_layers, n_trials, n_voxels)) if kind == STACKING else None,
-            diagonals=[],
-            scales=[],
         )
 
     def keep(self, layer: int, scores: BatchScores) -> None:
@@ -148,7 +144,9 @@ class _Run:
             return self.by_r2(self.cv_r2)
         return stacking_weights(self.predictions, training.values, training.folds)
 
-    def selected(self, split: FloatArray | None) -> Selected:
+    def selected(
+        self, split: FloatArray | None, diagonals: Sequence[Diagonals], scales: Sequence[float]
+    ) -> Selected:
         """The result, once every layer was kept."""
         weights = self.weights()
         used = weights > 0
@@ -161,22 +159,26 @@ class _Run:
             cv_r=self.cv_r,
             cv_r2=self.cv_r2,
             out_of_fold=self.out_of_fold,
-            kernels=self.kernels(weights),
+            kernels=self.kernels(weights, diagonals, scales),
             variance_split=split,
         )
 
-    def kernels(self, weights: FloatArray) -> tuple[Kernel, ...]:
+    def kernels(
+        self, weights: FloatArray, diagonals: Sequence[Diagonals], scales: Sequence[float]
+    ) -> tuple[Kernel, ...]:
         """What each layer adds to predictions."""
         duals = self.dual if len(self.dual) > 1 else [self.dual[0]] * len(weights)
-        penalties = self.alpha * np.array(self.scales)[:, None]
-        return tuple(map(Kernel, self.diagonals, duals, penalties, weights))
+        penalties = self.alpha * np.array(scales)[:, None]
+        return tuple(map(Kernel, diagonals, duals, penalties, weights))
 
     def by_r2(self, r2: FloatArray) -> FloatArray:
         """(n_layers, n_voxels) one layer a voxel."""
         return best_layer_by_region(r2, self.members) if self.kind == ROI else best_layer_by_voxel(r2)
 
 
-def _choose(run: _Run, turn: Outer, *, done: int, n_turns: int, progress: Progress) -> FloatArray:
+def _choose(
+    run: _Run, ridges: Ridges, turn: Outer, *, done: int, n_turns: int, progress: Progress
+) -> FloatArray:
     """(n_layers, n_voxels) weights for the rows left out, by fits to the rest; 0 where it cannot choose."""
     training = run.training
     r2 = np.zeros(run.cv_r2.shape, dtype=np.float32)
@@ -185,8 +187,7 @@ def _choose(run: _Run, turn: Outer, *, done: int, n_turns: int, progress: Progre
     kept = None if run.predictions is None else run.predictions[:, : len(turn.rest)]
     n_layers = len(training.layers)
     for layer in range(n_layers):
-        decomposition = training.decomposed(training.kernel(layer), turn.rest)
-        for scores in training.cross_validated(decomposition, turn.rest, turn.folds):
+        for scores in ridges.rest(done, layer, predictions=kept is not None):
             r2[layer, scores.voxels] = scores.r2
             if kept is not None:
                 kept[layer, :, scores.voxels] = scores.out_of_fold

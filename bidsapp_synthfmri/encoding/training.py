@@ -115,20 +115,28 @@ class TrainingSet:
         rows : the trials
         folds : partition of ``rows``
         """
-        search = self.penalties
-        solver = FoldSolver(decomposition, folds, search.alphas)
-        for start in range(0, self.values.shape[1], search.n_voxels_batch):
-            voxels = slice(start, min(start + search.n_voxels_batch, self.values.shape[1]))
-            found = choose_alphas(solver, torch.from_numpy(self.values[rows, voxels]), search.search)
-            yield BatchScores(
-                voxels=voxels,
-                alpha=found.alpha.cpu().numpy(),
-                r2=_defined(found.r2),
-                r=_defined(found.r),
-                edge=found.edge.cpu().numpy(),
-                out_of_fold=found.out_of_fold.float().cpu().numpy(),
-                dual=(found.dual / decomposition.scale).float().cpu().numpy(),
-            )
+        solver = FoldSolver(decomposition, folds, self.penalties.alphas)
+        for voxels in self.voxel_blocks():
+            yield self.block_scores(solver, rows, voxels)
+
+    def voxel_blocks(self) -> tuple[slice, ...]:
+        """The batches that voxels are computed in."""
+        n_voxels, size = self.values.shape[1], self.penalties.n_voxels_batch
+        return tuple(slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size))
+
+    def block_scores(self, solver: FoldSolver, rows: IntArray, voxels: slice) -> BatchScores:
+        """Ridge to some trials of one batch of voxels; ``solver`` is of these trials."""
+        values = torch.from_numpy(self.values[rows, voxels])
+        found = choose_alphas(solver, values, self.penalties.search)
+        return BatchScores(
+            voxels=voxels,
+            alpha=found.alpha.cpu().numpy(),
+            r2=_defined(found.r2),
+            r=_defined(found.r),
+            edge=found.edge.cpu().numpy(),
+            out_of_fold=found.out_of_fold.float().cpu().numpy(),
+            dual=(found.dual / solver.decomposition.scale).float().cpu().numpy(),
+        )
 
 
 def layer_kernels(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import PIL
@@ -25,6 +26,8 @@ from .stored import StoredPicture
 
 _LOGGER = logging.getLogger(__name__)
 
+Extractor = Callable[..., Iterator[tuple[FloatArray, ...]]]
+
 
 def cached_features(
     backbone: Backbone,
@@ -34,6 +37,7 @@ def cached_features(
     progress: Callable[[int], None] | None = None,
     n_workers: int = 2,
     max_bytes: int | None = None,
+    extractor: Extractor = extract,
 ) -> Features:
     """Features of every stimulus, read from the cache where it has them.
 
@@ -46,6 +50,7 @@ def cached_features(
     progress : told how many stimuli were finished since it was last told
     max_bytes : bound on the cache; None sets none. Entries used longest ago go, those of this set last:
         what of them exceeds the bound is usable here, but leaves the cache as well.
+    extractor : gives what ``extract`` does, its parameters being those
 
     Returns
     -------
@@ -74,13 +79,16 @@ def cached_features(
     told = progress if progress is not None else lambda _: None
     if missing:
         room = _Room(cache_dir, max_bytes, tuple(folders.values()))
-        values |= _compute(backbone, pictures, missing, told, batch_size, n_workers, room)
+        extracted = partial(extractor, batch_size=batch_size, n_workers=n_workers)
+        values |= _compute(backbone, pictures, missing, told, extracted, room)
     else:
         told(len(stimuli))
     if max_bytes is not None:
         _bound(cache_dir, max_bytes, sum(matrix.nbytes for matrix in values.values()))
     layers = zip(backbone.layers, backbone.nodes, strict=True)
-    return Features(stimuli.stimuli, tuple(LayerFeatures(layer, values[node]) for layer, node in layers))
+    return Features(
+        stimuli.stimuli, tuple(LayerFeatures(layer, values[node], folders[node]) for layer, node in layers)
+    )
 
 
 def missing_bytes(backbone: Backbone, stimuli: StimulusSet, cache_dir: Path, units: Sequence[int]) -> int:
@@ -199,8 +207,7 @@ def _compute(
     pictures: _Pictures,
     folders: Mapping[str, Path],
     told: Callable[[int], None],
-    batch_size: int,
-    n_workers: int,
+    extracted: Extractor,
     room: _Room,
 ) -> dict[str, FloatArray]:
     """Make the entries of some nodes, and map them."""
@@ -216,7 +223,7 @@ def _compute(
                 for folder, columns in zip(made, units, strict=True)
             ]
             done = 0
-            for layers in extract(to_nodes, pictures.distinct, batch_size, n_workers):
+            for layers in extracted(to_nodes, pictures.distinct):
                 rows = pictures.rows[done : done + len(layers[0])]
                 for writer, activations in zip(writers, layers, strict=True):
                     writer.put(activations, rows)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 
 from ..config import RunConfig
+from ..decoding.experiment_list import Experiment
 from ..decoding.transfer_pictures import TransferParticipant
 from ..derivatives.dataset import container_of, write_dataset_files
 from ..derivatives.found import crash_records, tasks_with
 from ..derivatives.group import write_group
-from ..derivatives.names import GROUP_MANIFEST, MANIFEST, PAGE, SUMMARY, Place
+from ..derivatives.names import GROUP_MANIFEST, GROUP_PAGE, MANIFEST, PAGE, SUMMARY, Place
 from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
@@ -19,17 +20,19 @@ from ..derivatives.writer import Writer
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
 from ..structures import Json
+from .comparisons import experiments_of
 from .console import LOGGER, Stopwatch, heard_warnings
 from .decoding import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
     ParticipantDecoded,
     decode_participant,
-    experiments_of,
     score_experiments,
 )
+from .executors import IN_PROCESS, Executor
 from .fingerprint import fingerprint
 from .finished import ALWAYS
+from .group_units import score_participants
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
 from .pages import write_page
@@ -37,8 +40,12 @@ from .runtime import software
 from .transfer import transfer_participant, transfer_scores
 
 
-def run_group(config: RunConfig) -> None:
+def run_group(config: RunConfig, executor: Executor = IN_PROCESS) -> None:
     """Decode every participant in OUTPUT_DIR, pool them, write scores and page.
+
+    Parameters
+    ----------
+    executor : one that is shared decodes participants, and each one's comparisons, as units
 
     Raises
     ------
@@ -50,70 +57,57 @@ def run_group(config: RunConfig) -> None:
         pooled and written
     """
     with sole_writer(config.output_dir, None), heard_warnings() as warnings:
-        _run_group(config, warnings)
+        participants = chosen_participants(config)
+        depends_on = _depends_on(config, participants)
+        if not _is_kept(config, depends_on):
+            _run_group(config, participants, depends_on, warnings, executor)
 
 
-def _run_group(config: RunConfig, warnings: list[str]) -> None:
-    watch = Stopwatch("group")
-    participants = chosen_participants(config)
-    depends_on = _depends_on(config, participants)
-    if config.overwrite != ALWAYS and is_whole(Writer(config.output_dir), GROUP_MANIFEST, depends_on):
-        LOGGER.info("group: finished before, kept (--overwrite %s)", config.overwrite)
-        if not (config.output_dir / "group.html").is_file():
-            _write_page(config)
-        return
-    experiments = experiments_of(config)
-    decoded: list[ParticipantDecoded] = []
-    unusable: dict[str, InputMissingError | InputMalformedError] = {}
-    notes: dict[str, None] = {}
-    hashes: dict[str, str] = {}
-    unseen: dict[str, Json | None] = {}
-    identified: list[ParticipantIdentification] = []
-    transferred: list[TransferParticipant] = []
-    for participant in participants:
-        try:
-            results = load_participant(config.output_dir, participant, config.task_label)
-        except (InputMissingError, InputMalformedError) as error:
-            if len(participants) == 1 or participant in config.participant_labels:
-                raise
-            unusable[participant] = error
-            continue
-        with watch.step(f"decoding sub-{participant}"):
-            hashes[participant] = str(results.summary.get("configuration_hash"))
-            unseen[participant] = results.summary.get("unseen_categories")
-            decoded.append(decode_participant(results, config, experiments))
-            notes.update(dict.fromkeys(_notes_on(results)))
-            transferred.append(transfer_participant(results, config, experiments[0]))
-        with watch.step(f"identifying images of sub-{participant}"):
-            identified.append(identify_images(results, config))
-    if not decoded:
-        raise next(iter(unusable.values()))
-    _require_one_configuration(hashes)
+@dataclass(frozen=True)
+class _Decoded:
+    """What was made of each participant.
+
+    Attributes
+    ----------
+    participants : decoders' results
+    identified, transferred : what identification and transfer between participants pool
+    unusable : why participants were left out
+    notes : what the group's reader must know
+    unseen : facts of the encoders without categories, by participant
+    """
+
+    participants: list[ParticipantDecoded]
+    identified: list[ParticipantIdentification]
+    transferred: list[TransferParticipant]
+    unusable: dict[str, InputMissingError | InputMalformedError]
+    notes: tuple[str, ...]
+    unseen: dict[str, Json | None]
+
+
+def _run_group(
+    config: RunConfig, participants: Sequence[str], depends_on: str, warnings: list[str], executor: Executor
+) -> None:
+    watch, experiments = Stopwatch("group"), experiments_of(config)
+    decoded = _decoded(config, participants, experiments, watch, executor)
     with watch.step("transfer between participants"):
-        transfer = transfer_scores(transferred, config, experiments[0])
+        transfer = transfer_scores(decoded.transferred, config, experiments[0])
     with watch.step("statistics"):
-        scores = score_experiments(decoded, config, transfer.decisions)
-        identification = identification_scores(identified, config)
+        scores = score_experiments(decoded.participants, config, transfer.decisions)
+        identification = identification_scores(decoded.identified, config)
     with watch.step("writing"):
         write_dataset_files(config.output_dir, config)
         skipped = [
             *_unfinished(config),
-            *_left_out(unusable),
+            *_left_out(decoded.unusable),
             *scores.skipped,
             *identification.sentences,
             *transfer.sentences,
         ]
         for sentence in skipped:
             LOGGER.warning("%s", sentence)
-        labels = {part.participant: part.labels for part in decoded}
-        named = config.label_set is not None or experiments[0].labels is not None
-        summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
-        summary["experiments"] = [asdict(experiment) for experiment in experiments]
-        summary["main_experiment"] = experiments[0].name
+        summary = _summary(config, decoded, experiments, skipped)
         summary["elapsed"] = watch.elapsed
         summary["warnings"] = [warning for warning in warnings if warning not in skipped]
-        if any(experiment.unseen_categories for experiment in experiments):
-            summary["unseen_categories"] = unseen
         write_group(
             config.output_dir,
             scores.table,
@@ -123,17 +117,67 @@ def _run_group(config: RunConfig, warnings: list[str]) -> None:
             decisions=scores.decisions,
             identification=identification.table,
             transfer=transfer.table,
-            depends_on=None if unusable else depends_on,
+            depends_on=None if decoded.unusable else depends_on,
         )
         _write_page(config)
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
-    if unusable:
-        names = ", ".join(f"sub-{label}" for label in unusable)
+    if decoded.unusable:
+        names = ", ".join(f"sub-{label}" for label in decoded.unusable)
         raise ParticipantFailedError(
-            f"{len(unusable)} of {len(participants)} participants were left out: {names}; the others were"
-            " decoded",
+            f"{len(decoded.unusable)} of {len(participants)} participants were left out: {names}; the others"
+            " were decoded",
             "Run the participant level for them again, see the group's page for the reasons",
         )
+
+
+def _decoded(
+    config: RunConfig,
+    participants: Sequence[str],
+    experiments: Sequence[Experiment],
+    watch: Stopwatch,
+    executor: Executor,
+) -> _Decoded:
+    """Every participant's results, read and decoded: here, or by those who share the work."""
+    found = _Decoded([], [], [], {}, (), {})
+    notes: dict[str, None] = {}
+    hashes: dict[str, str] = {}
+    for participant in participants:
+        try:
+            results = load_participant(config.output_dir, participant, config.task_label)
+        except (InputMissingError, InputMalformedError) as error:
+            if len(participants) == 1 or participant in config.participant_labels:
+                raise
+            found.unusable[participant] = error
+            continue
+        hashes[participant] = str(results.summary.get("configuration_hash"))
+        found.unseen[participant] = results.summary.get("unseen_categories")
+        notes.update(dict.fromkeys(_notes_on(results)))
+        found.transferred.append(transfer_participant(results, config, experiments[0]))
+        if executor.scratch is not None:
+            continue
+        with watch.step(f"decoding sub-{participant}"):
+            found.participants.append(decode_participant(results, config, experiments))
+        with watch.step(f"identifying images of sub-{participant}"):
+            found.identified.append(identify_images(results, config))
+    if not hashes:
+        raise next(iter(found.unusable.values()))
+    _require_one_configuration(hashes)
+    if executor.scratch is not None:
+        with watch.step(f"decoding {len(hashes)} participants"):
+            for scored in score_participants(config, tuple(hashes), executor):
+                found.participants.append(scored.decoded)
+                found.identified.append(scored.identified)
+    return replace(found, notes=tuple(notes))
+
+
+def _is_kept(config: RunConfig, depends_on: str) -> bool:
+    """Whether the group's results stand as they were made; a page that alone is missing is made."""
+    if config.overwrite == ALWAYS or not is_whole(Writer(config.output_dir), GROUP_MANIFEST, depends_on):
+        return False
+    LOGGER.info("group: finished before, kept (--overwrite %s)", config.overwrite)
+    if not GROUP_PAGE.path(config.output_dir, Place()).is_file():
+        _write_page(config)
+    return True
 
 
 def _write_page(config: RunConfig) -> None:
@@ -211,20 +255,26 @@ def _left_out(unusable: dict[str, InputMissingError | InputMalformedError]) -> l
 
 
 def _summary(
-    config: RunConfig, decoded: Sequence[ParticipantDecoded], notes: list[str], skipped: Sequence[str]
+    config: RunConfig, decoded: _Decoded, experiments: Sequence[Experiment], skipped: Sequence[str]
 ) -> Json:
-    classes = sorted({name for part in decoded for name in part.classes})
+    labels = {part.participant: part.labels for part in decoded.participants}
+    named = config.label_set is not None or experiments[0].labels is not None
+    unseen = any(experiment.unseen_categories for experiment in experiments)
+    classes = sorted({name for part in decoded.participants for name in part.classes})
     return {
-        "participants": [part.participant for part in decoded],
-        "label_source": label_source(decoded[0].labels),
-        "labels": {part.participant: label_facts(part.labels) for part in decoded},
+        "participants": list(labels),
+        "label_source": label_source(decoded.participants[0].labels),
+        "labels": {label: label_facts(of) for label, of in labels.items()},
         "classes": classes,
         "n_permutations": N_PERMUTATIONS,
         "n_bootstrap": N_BOOTSTRAP,
         "seed": config.random_seed,
-        "notes": notes,
+        "notes": [*decoded.notes, *(label_notes(labels) if named else ())],
         "skipped": list(skipped),
         "software": software(),
         "container": container_of(),
         "command": config.command,
+        "experiments": [asdict(experiment) for experiment in experiments],
+        "main_experiment": experiments[0].name,
+        **({"unseen_categories": decoded.unseen} if unseen else {}),
     }

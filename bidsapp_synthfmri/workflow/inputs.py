@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,11 @@ from ..dataset.trials import read_trials
 from ..errors import InputMalformedError
 from ..responses import RunData
 from ..responses.design import frame_times, nuisance_basis
-from ..structures import IntArray, Space, StimulusSet, Trials
+from ..structures import FloatArray, IntArray, Space, StimulusSet, Trials
 from .console import LOGGER
 from .streaming import RunStream
+
+RunReader = Callable[[RunFiles], tuple[FloatArray, FloatArray | None]]
 
 
 @dataclass(frozen=True)
@@ -83,30 +85,47 @@ class ParticipantInputs:
         run = max(self.nuisance, key=lambda label: self.nuisance[label].n_censored, default=None)
         return (run, self.nuisance[run]) if run is not None and self.nuisance[run].n_censored else None
 
-    def runs(self, *, with_pool: bool = False, scratch: Path | None = None) -> RunStream:
+    @property
+    def shown_runs(self) -> tuple[RunFiles, ...]:
+        """Recorded runs that hold trials."""
+        return tuple(run for run in self.recorded_runs if run.label in self.nuisance)
+
+    def runs(
+        self, *, with_pool: bool = False, scratch: Path | None = None, reader: RunReader | None = None
+    ) -> RunStream:
         """Runs that hold trials, to be gone through once or, in a ``with`` block, several times.
 
         Parameters
         ----------
         with_pool : also read the voxels from which noise components may be taken
         scratch : folder for the runs' masked series, for those who go through them again
+        reader : gives a run's series in the masks and in the pool; None reads the dataset
         """
-        shown = [run for run in self.recorded_runs if run.label in self.nuisance]
-        pool = None
-        if with_pool and isinstance(self.files, ParticipantFiles):
-            pool = read_pool(self.files, self.voxels)
-        reads = [partial(self._read_run, run, pool) for run in shown]
         for label in self.runs_without_trials:
             LOGGER.warning("%s shows no picture and was left out", label)
-        if scratch is None:
-            return RunStream(reads)
-        n_columns = len(self.voxels) + (0 if pool is None else len(pool))
-        n_values = n_columns * sum(n_volumes(run) for run in shown)
-        return RunStream(reads, scratch, n_values * np.dtype(np.float32).itemsize)
+        if reader is not None:
+            return RunStream([partial(self._read_run, run, reader) for run in self.shown_runs])
+        pool = self._pool(with_pool)
+        given = partial(_read_series, self.voxels, pool)
+        reads = [partial(self._read_run, run, given) for run in self.shown_runs]
+        return RunStream(reads) if scratch is None else RunStream(reads, scratch, self._series_bytes(pool))
 
-    def _read_run(self, run: RunFiles, pool: IntArray | None) -> RunData:
-        LOGGER.debug("reading %s", run.bold)
-        bold, pool_bold = read_bold_and_pool(run, self.voxels, pool)
+    def series_bytes(self, *, with_pool: bool) -> int:
+        """Size of all runs' masked series, in float32."""
+        return self._series_bytes(self._pool(with_pool))
+
+    def _series_bytes(self, pool: IntArray | None) -> int:
+        n_columns = len(self.voxels) + (0 if pool is None else len(pool))
+        n_values = n_columns * sum(n_volumes(run) for run in self.shown_runs)
+        return n_values * np.dtype(np.float32).itemsize
+
+    def _pool(self, with_pool: bool) -> IntArray | None:
+        if with_pool and isinstance(self.files, ParticipantFiles):
+            return read_pool(self.files, self.voxels)
+        return None
+
+    def _read_run(self, run: RunFiles, reader: RunReader) -> RunData:
+        bold, pool_bold = reader(run)
         rows = _rows_of(run, self.trials)
         nuisance = self.nuisance[run.label]
         return RunData(
@@ -120,6 +139,11 @@ class ParticipantInputs:
             censored=nuisance.censored,
             pool=pool_bold,
         )
+
+
+def _read_series(voxels: Space, pool: IntArray | None, run: RunFiles) -> tuple[FloatArray, FloatArray | None]:
+    LOGGER.debug("reading %s", run.bold)
+    return read_bold_and_pool(run, voxels, pool)
 
 
 def read_inputs(config: RunConfig, participant: str) -> ParticipantInputs:

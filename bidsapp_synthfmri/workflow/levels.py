@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import gc
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -30,6 +32,7 @@ from ..errors import (
 from ..reports import failure_page
 from ..synthesis_config import ImageConfig
 from .console import LOGGER, logging_to
+from .executors import Executor, of_each_worker, opened_executor
 from .finished import print_methods, remake_pages, still_to_do
 from .group import run_group
 from .monitor import monitored
@@ -63,6 +66,7 @@ def run_level(config: RunConfig) -> int:
         return 0
     require_own(config.output_dir, besides=[config.work_folder])
     log = open_log(config)
+    config = of_each_worker(config)
     resources = log.folder / RESOURCES if config.resource_monitor else None
     _require_writable(config)
     with (
@@ -75,10 +79,13 @@ def run_level(config: RunConfig) -> int:
         if config.reports_only:
             guarded(partial(remake_pages, config), log, config.output_dir, None)
             return 0
-        if config.level == "group":
-            guarded(partial(run_group, config), log, config.output_dir, None)
-            return 0
-        return _run_participants(config, log)
+        with ExitStack() as opened:
+            opening = partial(opened.enter_context, opened_executor(config))
+            executor = guarded(opening, log, config.output_dir, None)
+            if config.level == "group":
+                guarded(partial(run_group, config, executor), log, config.output_dir, None)
+                return 0
+            return _run_participants(config, log, executor)
 
 
 def open_log(config: RunConfig | ImageConfig) -> RunLog:
@@ -95,8 +102,8 @@ def open_log(config: RunConfig | ImageConfig) -> RunLog:
 
 
 def _require_writable(config: RunConfig) -> None:
-    """Refuse a work directory that cannot be written before anything is computed; the group needs none."""
-    if config.level == "group":
+    """Refuse a work directory that cannot be written before anything is computed; a lone group needs none."""
+    if config.level == "group" and config.executor == "process":
         return
     try:
         config.work_folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +122,28 @@ def unwritable(error: OSError, output_dir: Path) -> OutputUnwritableError:
     )
 
 
-def _run_participants(config: RunConfig, log: RunLog) -> int:
+@dataclass(frozen=True)
+class ParticipantUnit:
+    """One participant of a run, and the folder of the run's log."""
+
+    config: RunConfig
+    participant: str
+    log: Path
+
+
+def participant_outcome(unit: ParticipantUnit) -> SynthfmriError | None:
+    """Take one participant through all steps; what stopped it, which is in a crash file of the log then."""
+    # Traced networks refer to themselves: without this the last participant's lives on beside the next's.
+    gc.collect()
+    step = partial(run_participant, unit.config, unit.participant)
+    try:
+        guarded(step, RunLog(unit.log), unit.config.output_dir, unit.participant)
+    except SynthfmriError as error:
+        return error
+    return None
+
+
+def _run_participants(config: RunConfig, log: RunLog, executor: Executor) -> int:
     participants = guarded(
         partial(
             list_participants,
@@ -129,17 +157,15 @@ def _run_participants(config: RunConfig, log: RunLog) -> int:
     )
     failed: dict[str, SynthfmriError] = {}
     to_do = guarded(partial(still_to_do, config, participants), log, config.output_dir, None)
-    for participant in to_do:
-        # Traced networks refer to themselves: without this the last participant's lives on beside the next's.
-        gc.collect()
-        try:
-            guarded(partial(run_participant, config, participant), log, config.output_dir, participant)
-        except SynthfmriError as error:
-            failed[participant] = error
-            LOGGER.error("sub-%s failed: %s", participant, error)
-            _write_failure(config, log, participant, error)
-            if config.stop_on_first_crash:
-                break
+    units = [ParticipantUnit(config, participant, log.folder) for participant in to_do]
+    with closing(executor.map(participant_outcome, units, lost=lambda _, error: error)) as outcomes:
+        for unit, error in zip(units, outcomes, strict=False):
+            if error is not None:
+                failed[unit.participant] = error
+                LOGGER.error("sub-%s failed: %s", unit.participant, error)
+                _write_failure(config, log, unit.participant, error)
+                if config.stop_on_first_crash:
+                    break
     if not failed:
         return 0
     if len(participants) == 1:
@@ -148,7 +174,8 @@ def _run_participants(config: RunConfig, log: RunLog) -> int:
     undone = to_do[to_do.index(next(iter(failed))) + 1 :] if config.stop_on_first_crash else ()
     others = "the others were finished"
     if undone:
-        others = f"{len(undone)} after it were not begun (--stop-on-first-crash)"
+        left = "not begun" if config.executor == "process" else "not waited for"
+        others = f"{len(undone)} after it were {left} (--stop-on-first-crash)"
     raise ParticipantFailedError(
         f"{len(failed)} of {len(participants)} participants failed: {names}; {others}",
         f"See the crash files in {log.folder}, and run those participants again",

@@ -36,13 +36,14 @@ from ..structures import Features, FloatArray, Json, Responses, StimulusSet, Syn
 from ..synthesis.noise_fit import Spread, fit_noise_model
 from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
+from .fit_units import fit_parts
 from .images import BATCHES_AHEAD
 from .memory import array_budget
 from .progress import told_images
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
-_BATCH = 32
+BATCH_SIZE = 32
 _SCRATCH = "encoder"
 
 
@@ -105,6 +106,7 @@ def fit_model(
         uncertainty=config.uncertainty,
         left_out=left_out,
         n_components=n_components,
+        parts=fit_parts(),
     )
     card = _card(config, files, responses, training, fit, folds, backbone)
     encoder = replace(
@@ -147,33 +149,28 @@ def selection_of(config: RunConfig) -> str:
     return config.joint_model if config.layer_selection == "joint" else config.layer_selection
 
 
-def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
-    """Responses to an extra image set, decoded ahead of the network.
-
-    Raises
-    ------
-    InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
-    """
-    return of_set(predict_images(encoder, images), encoder, images)
-
-
-def of_set(values: FloatArray, encoder: Encoder, images: StimulusSet) -> Synthetic:
-    """An encoder's responses (n_images, n_voxels) to an extra image set, with what is known of the images."""
+def synthesised(encoder: Encoder, images: StimulusSet, values: FloatArray) -> Synthetic:
+    """Responses (n_images, n_voxels) to an extra image set, and what is known of the images."""
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
     return Synthetic(values, table, encoder.voxels)
 
 
 def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
-    """(n_images, n_voxels) responses, images decoded ahead of the network; errors as ``synthesise_set``."""
+    """(n_images, n_voxels) responses, images decoded ahead of the network.
+
+    Raises
+    ------
+    InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+    """
     squares = squares_ahead(
         Preprocessing.from_dict(encoder.card["backbone"]["preprocessing"]),
         sources_of(images),
         torch.get_num_threads(),
-        BATCHES_AHEAD * _BATCH,
+        BATCHES_AHEAD * BATCH_SIZE,
     )
     batches = []
     with told_images(images.name, len(images)) as told:
-        for batch in encoder.predict_batches(readable(squares), _BATCH):
+        for batch in encoder.predict_batches(readable(squares), BATCH_SIZE):
             batches.append(batch)
             told(len(batch))
     return np.concatenate(batches)
@@ -209,7 +206,7 @@ def _test_variance(
 ) -> FloatArray:
     """(n_test_stimuli, n_voxels), some stimuli at a time: they are made in float64."""
     rows = features.rows_of(responses.trials.stimuli)[synthetic.table["split"].to_numpy() == "test"]
-    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+    parts = [rows[first : first + BATCH_SIZE] for first in range(0, len(rows), BATCH_SIZE)]
     return np.concatenate([encoder.variance_of_features(features.take(part)) for part in parts])
 
 

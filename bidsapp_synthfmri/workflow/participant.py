@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ..config import UPPER_RUNGS, RunConfig
+from ..config import RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
 from ..derivatives.occupied import sole_writer
@@ -20,21 +20,23 @@ from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
-from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
 from ..structures import BoolArray, Estimation, Responses, StimulusSet, Synthetic
 from .console import LOGGER, Stopwatch, heard_warnings
 from .control import Control, untrained
+from .feature_units import features_of
 from .fingerprint import pictures, recorded
 from .finished import depends_on, is_kept
+from .image_units import synthesise_set
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
-from .model import FittedModel, fit_model, of_set, selection_of, synthesise_set, with_noise
+from .model import FittedModel, fit_model, selection_of, synthesised, with_noise
 from .pages import write_participant_page
-from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
+from .preflight import check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
+from .run_units import runs_of
 from .runtime import choose_device, generator
 from .scores import evaluate
 from .selection import measure, require_repeats
@@ -111,7 +113,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
-            extra.append(_synthesised(config, inputs, model.encoder, images))
+            extra.append(_kept_or_synthesised(config, inputs, model.encoder, images))
     with watch.step("accounting"):
         scores = evaluate(
             config,
@@ -148,9 +150,8 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
 
 def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
     """Single-trial responses; the upper rungs read the runs several times, from scratch files."""
-    several = config.responses in UPPER_RUNGS
     scratch = config.work_folder / _SCRATCH
-    with inputs.runs(with_pool=several, scratch=scratch if several else None) as runs:
+    with runs_of(config, inputs) as runs:
         return estimate_responses(
             runs,
             inputs.trials,
@@ -178,7 +179,7 @@ def _step_of_set(config: RunConfig, participant: str, images: StimulusSet, *depe
     return step_of(config, participant, f"set-{images.name}", *depends_on)
 
 
-def _synthesised(
+def _kept_or_synthesised(
     config: RunConfig, inputs: ParticipantInputs, encoder: Encoder, images: StimulusSet
 ) -> Synthetic:
     """Responses to an extra image set, those that a killed run made with the same encoder, or new ones."""
@@ -189,8 +190,8 @@ def _synthesised(
     found = step.read()
     if found is not None:
         LOGGER.info("sub-%s: responses to %s made before are used", participant, images.name)
-        return of_set(found[0], encoder, images)
-    made = synthesise_set(encoder, images)
+        return synthesised(encoder, images, found[0])
+    made = synthesise_set(encoder, images, config)
     step.keep(made.values, {}, {})
     return made
 
@@ -232,13 +233,7 @@ def _fit(
         told_images(f"{kind}features", len(inputs.stimuli)) as told,
     ):
         # In one order for all participants, so that those who saw the same images share the cache.
-        features = cached_features(
-            backbone,
-            inputs.stimuli.sorted(),
-            config.work_folder / FEATURE_CACHE,
-            progress=told,
-            max_bytes=config.cache_bytes,
-        )
+        features = features_of(config, backbone, inputs.stimuli.sorted(), told)
     with watch.step(f"fitting the {kind}encoder"), told_phases(f"{kind}encoder") as told_part:
         left_out, n_components = plan.left_out(features), 0 if kind else N_COMPONENTS
         model = fit_model(

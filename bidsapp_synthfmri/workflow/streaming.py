@@ -71,7 +71,7 @@ class RunStream:
             _leave_memory(run)
 
     def __enter__(self) -> Self:
-        if self._folder is not None and _has_room(self._folder, self.n_bytes):
+        if self._folder is not None and has_room(self._folder, self.n_bytes):
             self._scratch = RunScratch(self._folder)
         return self
 
@@ -207,7 +207,7 @@ def allocate(folder: Path, available: int | None, shape: tuple[int, ...]) -> Flo
         ) from error
 
 
-def _has_room(folder: Path, n_bytes: int) -> bool:
+def has_room(folder: Path, n_bytes: int) -> bool:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < n_bytes:

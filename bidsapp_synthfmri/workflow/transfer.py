@@ -32,8 +32,9 @@ from ..decoding.transfer_scores import (
 )
 from ..derivatives.results import ParticipantResults
 from ..structures import BoolArray, FloatArray
+from .comparisons import participant_data
 from .console import LOGGER
-from .decoding import N_BOOTSTRAP, N_PERMUTATIONS, participant_data
+from .decoding import N_BOOTSTRAP, N_PERMUTATIONS
 from .decoding_sources import source_of_stimuli
 from .label_choice import labels_of
 from .runtime import generator

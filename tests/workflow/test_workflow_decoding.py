@@ -15,7 +15,8 @@ from bidsapp_synthfmri.derivatives.results import ParticipantResults
 from bidsapp_synthfmri.encoding.components import PictureComponents
 from bidsapp_synthfmri.errors import UsageError
 from bidsapp_synthfmri.structures import Responses, Synthetic, Trials, VoxelSpace
-from bidsapp_synthfmri.workflow.decoding import decode_participant, participant_data, score_experiments
+from bidsapp_synthfmri.workflow.comparisons import participant_data
+from bidsapp_synthfmri.workflow.decoding import decode_participant, score_experiments
 from bidsapp_synthfmri.workflow.decoding_sources import source_of_stimuli
 from bidsapp_synthfmri.workflow.label_choice import labels_of
 from bidsapp_synthfmri.workflow.runtime import generator
