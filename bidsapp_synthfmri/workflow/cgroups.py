@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# By version: the tree, and the files of the limit and of what is used.
+_MEMORY_FILES = (
+    ("", "memory.max", "memory.current"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+
 
 @dataclass(frozen=True)
 class ControlGroups:
@@ -25,20 +31,13 @@ class ControlGroups:
     root: Path = Path("/sys/fs/cgroup")
     membership: Path = Path("/proc/self/cgroup")
 
+    def memory_limit(self) -> int | None:
+        """Bytes that the tightest group may take; None where none sets a limit."""
+        return min((limit for limit, _ in self._memory()), default=None)
+
     def memory_left(self) -> int | None:
         """Bytes that the tightest group leaves; None where none sets a limit."""
-        left = [
-            limit - used
-            for folder, maximum, current in (
-                *((folder, "memory.max", "memory.current") for folder in self._folders("")),
-                *(
-                    (folder, "memory.limit_in_bytes", "memory.usage_in_bytes")
-                    for folder in self._folders("memory")
-                ),
-            )
-            if (limit := _number(folder / maximum)) is not None
-            and (used := _number(folder / current)) is not None
-        ]
+        left = [limit - used for limit, used in self._memory()]
         return max(0, min(left)) if left else None
 
     def cpus(self) -> float | None:
@@ -53,6 +52,14 @@ class ControlGroups:
             if share is not None and period_us:
                 allowed.append(share / period_us)
         return min(allowed, default=None)
+
+    def _memory(self) -> Iterator[tuple[int, int]]:
+        """Limit and use, in bytes, of every group that has a limit."""
+        for controller, maximum, current in _MEMORY_FILES:
+            for folder in self._folders(controller):
+                limit, used = _number(folder / maximum), _number(folder / current)
+                if limit is not None and used is not None:
+                    yield limit, used
 
     def _folders(self, controller: str) -> Iterator[Path]:
         """This process's group and all above, of version 1's controller, or of version 2 for none."""

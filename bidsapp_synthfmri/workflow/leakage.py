@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..config import RunConfig
 from ..encoding.split import HeldOut
-from ..errors import SynthfmriError
+from ..errors import InputMalformedError, SynthfmriError
 from ..evaluation import within_groups as grouped
 from ..evaluation.comparison import Comparison
 from ..evaluation.sharing import time_shared
@@ -28,6 +28,7 @@ from ..features.perceptual import (
     picture_codes,
 )
 from ..structures import IntArray, Json, Responses, RoiSet, StimulusSet, Synthetic
+from .inputs import ParticipantInputs
 from .runtime import generator
 from .scores import BOOTSTRAP_DRAWS, held_out_comparison
 from .sources import ImageSources, image_sources
@@ -227,3 +228,22 @@ def _unscored(rois: Sequence[RoiSet], n_stimuli: int) -> pd.DataFrame:
         for row in grouped.ROWS
     ]
     return pd.DataFrame(rows, columns=list(grouped.COLUMNS))
+
+
+def without_test_pictures(inputs: ParticipantInputs, held_out: HeldOut) -> tuple[ParticipantInputs, int]:
+    """The inputs, no extra picture being a test picture; and how many were.
+
+    Raises
+    ------
+    InputMalformedError : an image set has no other pictures
+    """
+    tested = set(inputs.trials.table["stimulus"][held_out.is_test])
+    pictures = inputs.stimuli.table["path"][inputs.stimuli.table["stimulus"].isin(tested)]
+    kept = tuple(without_pictures(images, pictures) for images in inputs.extra)
+    for before, after in zip(inputs.extra, kept, strict=True):
+        if len(after) == 0:
+            raise InputMalformedError(
+                f"All {len(before)} images of --images {before.name} are test pictures",
+                "Give pictures that the participant was not tested with",
+            )
+    return replace(inputs, extra=kept), sum(map(len, inputs.extra)) - sum(map(len, kept))

@@ -17,6 +17,7 @@ from .streaming import stays_in_memory
 _MEMINFO = Path("/proc/meminfo")
 _GROUPS = ControlGroups()
 _ARRAYS_A_BATCH = 8
+_LEAST_BATCH = 128
 # Arrays of a kernel's size, float64: to solve, and to find a basis that stores many voxels' weights.
 _KERNELS = 4
 _BASIS_KERNELS = 7
@@ -45,6 +46,32 @@ def memory_budget(config: RunConfig) -> int | None:
     return left if available is None else min(left, available)
 
 
+def memory_limit(config: RunConfig, meminfo: Path = _MEMINFO, groups: ControlGroups = _GROUPS) -> int | None:
+    """What this run may take in all, whatever is taken at present; None where nothing says."""
+    limits = [config.memory, groups.memory_limit()]
+    if meminfo.is_file():
+        limits.append(_stated_bytes(meminfo, "MemTotal"))
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        limits.append(address_space)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def voxels_batch(config: RunConfig, n_trials: int) -> int:
+    """Voxels to fit together: as many as take an eighth of the memory limit, between 128 and 4,096.
+
+    By the limit, not by what is free at present: the same batches give the same bits.
+    """
+    limit, n_voxels = memory_limit(config), N_VOXELS_BATCH
+    while limit is not None and n_voxels > _LEAST_BATCH and _batch_bytes(n_trials, n_voxels) > limit / 8:
+        n_voxels //= 2
+    return n_voxels
+
+
+def _batch_bytes(n_trials: int, n_voxels: int) -> int:
+    return _ARRAYS_A_BATCH * 8 * n_trials * n_voxels
+
+
 def array_budget(config: RunConfig) -> int | None:
     """Memory by which it is decided whether a large array stays in it; none with ``--low-mem``."""
     return 0 if config.low_mem else memory_budget(config)
@@ -69,6 +96,7 @@ def fit_bytes(
     available: int | None = None,
     uncertainty: bool = False,
     n_without: int = 0,
+    n_voxels_batch: int = N_VOXELS_BATCH,
 ) -> int:
     """Memory that fitting an encoder takes beside the responses, roughly.
 
@@ -87,6 +115,7 @@ def fit_bytes(
     available : bytes of memory; arrays that would take over a quarter of it go to a file and are not counted
     uncertainty : whether the posterior is stored
     n_without : how many encoders without some trials predict new images
+    n_voxels_batch : voxels fitted together
     """
     n_layers, responses = len(units), 4 * n_trials * n_voxels
     arrays = [4 * n_layers * n_trials**2, responses]
@@ -95,7 +124,7 @@ def fit_bytes(
     kept = sum(n_bytes for n_bytes in arrays if stays_in_memory(n_bytes, available))
     basis = n_voxels >= MIN_VOXELS_FOR_BASIS
     decomposition = (_BASIS_KERNELS if basis else _KERNELS) * 8 * n_trials**2
-    batch = _ARRAYS_A_BATCH * 8 * n_trials * min(n_voxels, N_VOXELS_BATCH)
+    batch = _batch_bytes(n_trials, min(n_voxels, n_voxels_batch))
     weights = 2 * n_voxels * sum(units)
     if selection not in (STACKING, BANDED):
         weights //= max(n_layers, 1)

@@ -38,7 +38,7 @@ from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .fit_units import fit_parts
 from .images import BATCHES_AHEAD
-from .memory import array_budget
+from .memory import array_budget, voxels_batch
 from .progress import told_images
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
@@ -106,6 +106,7 @@ def fit_model(
         uncertainty=config.uncertainty,
         left_out=left_out,
         n_components=n_components,
+        n_voxels_batch=voxels_batch(config, len(training)),
         parts=fit_parts(),
     )
     card = _card(config, files, responses, training, fit, folds, backbone)

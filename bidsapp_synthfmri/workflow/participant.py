@@ -18,7 +18,6 @@ from ..derivatives.writer import Writer
 from ..encoding import Encoder
 from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
-from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
@@ -30,11 +29,11 @@ from .fingerprint import pictures, recorded
 from .finished import depends_on, is_kept
 from .image_units import synthesise_set
 from .inputs import ParticipantInputs, read_inputs
-from .leakage import audit, without_pictures
-from .memory import array_budget, fit_bytes, memory_budget, require_memory
-from .model import FittedModel, fit_model, selection_of, synthesised, with_noise
+from .leakage import audit, without_test_pictures
+from .memory import array_budget, memory_budget, require_memory
+from .model import FittedModel, fit_model, synthesised, with_noise
 from .pages import write_participant_page
-from .preflight import check_bids, needs_of, require_disk
+from .preflight import check_bids, memory_needed, needs_of, require_disk
 from .progress import told_images, told_phases
 from .run_units import runs_of
 from .runtime import choose_device, generator
@@ -42,7 +41,7 @@ from .scores import evaluate
 from .selection import measure, require_repeats
 from .sources import image_sources
 from .steps import Step, keep_responses, kept_responses, step_of
-from .streaming import allocate, stays_in_memory
+from .streaming import allocate
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
 from .writing import write_results
@@ -284,39 +283,12 @@ def _read(
     require_repeats(config, participant, inputs.trials)
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
     held_out = choose_test_set(inputs.trials, config.test_fraction, generator(config, participant, "split"))
-    inputs, n_leaked = _without_test_pictures(inputs, held_out)
+    inputs, n_leaked = without_test_pictures(inputs, held_out)
     plan = plan_unseen(config, participant, inputs.trials, held_out, inputs.extra)
     _report_inputs(participant, inputs, held_out)
-    available = memory_budget(config)
-    n_training = int((~held_out.is_test).sum())
-    needed = fit_bytes(
-        n_training,
-        len(inputs.voxels),
-        units,
-        selection_of(config),
-        available,
-        config.uncertainty,
-        plan.n_encoders,
-    )
-    control = 4 * len(inputs.stimuli) * len(inputs.voxels)  # its responses wait while the encoder is fitted
-    if config.untrained_control and stays_in_memory(control, available):
-        needed += control
-    require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
+    needed = memory_needed(config, inputs, held_out, plan, units)
+    require_memory(needed, memory_budget(config), f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
     return inputs, held_out, n_leaked, made_of
-
-
-def _without_test_pictures(inputs: ParticipantInputs, held_out: HeldOut) -> tuple[ParticipantInputs, int]:
-    """The inputs, no extra picture being a test picture; and how many were."""
-    tested = set(inputs.trials.table["stimulus"][held_out.is_test])
-    pictures = inputs.stimuli.table["path"][inputs.stimuli.table["stimulus"].isin(tested)]
-    kept = tuple(without_pictures(images, pictures) for images in inputs.extra)
-    for before, after in zip(inputs.extra, kept, strict=True):
-        if len(after) == 0:
-            raise InputMalformedError(
-                f"All {len(before)} images of --images {before.name} are test pictures",
-                "Give pictures that the participant was not tested with",
-            )
-    return replace(inputs, extra=kept), sum(map(len, inputs.extra)) - sum(map(len, kept))
 
 
 def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOut) -> None:

@@ -6,17 +6,17 @@ import torch
 
 from ..config import RunConfig
 from ..dataset.index import list_participants
+from ..encoding.split import choose_test_set
 from ..features.backbones import Backbone, load_backbone
 from ..features.extraction import n_units
 from .group import chosen_participants
 from .inputs import read_inputs
-from .memory import array_budget, fit_bytes
-from .model import selection_of
 from .notes import censoring_notes
-from .preflight import needs_of
+from .preflight import memory_needed, needs_of
 from .progress import duration
-from .runtime import allowed_cpus
+from .runtime import allowed_cpus, generator
 from .selection import require_repeats
+from .unseen import plan_unseen
 
 _GB = 1e9
 
@@ -46,9 +46,11 @@ def describe_plan(config: RunConfig) -> str:
         )
         lines += [f"sub-{participant}: {note}" for note in censoring_notes(inputs, config.fd_threshold)]
         needs = needs_of(config, inputs, backbone, units)
-        memory = fit_bytes(
-            len(inputs.trials), len(inputs.voxels), units, selection_of(config), array_budget(config)
+        held_out = choose_test_set(
+            inputs.trials, config.test_fraction, generator(config, participant, "split")
         )
+        unseen = plan_unseen(config, participant, inputs.trials, held_out, inputs.extra)
+        memory = memory_needed(config, inputs, held_out, unseen, units)
         seconds += needs.seconds
         lines.append(
             f"sub-{participant}: about {memory / _GB:.1f} GB of memory, "

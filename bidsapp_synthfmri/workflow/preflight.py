@@ -10,11 +10,16 @@ from pathlib import Path
 from ..config import RunConfig
 from ..dataset.bold import n_volumes
 from ..dataset.validation import bids_problems
+from ..encoding.split import HeldOut
 from ..errors import InputMalformedError, OutputUnwritableError
 from ..features.backbones import Backbone
 from ..features.cache import missing_bytes
 from .console import LOGGER
 from .inputs import ParticipantInputs
+from .memory import array_budget, fit_bytes, voxels_batch
+from .model import selection_of
+from .streaming import stays_in_memory
+from .unseen import UnseenPlan
 
 FEATURE_CACHE = "features"
 _GB = 1e9
@@ -80,6 +85,33 @@ def needs_of(config: RunConfig, inputs: ParticipantInputs, backbone: Backbone, u
     seconds += n_stimuli**2 * sum(units) / _FLOPS + len(units) * _FITS * _reduction_flops(inputs) / _FLOPS
     kept = _FLOAT32 * n_voxels * (n_extra + (0 if inputs.precomputed else n_trials))  # steps' results
     return Needs({config.work_folder: cache + kept, config.output_dir: matrices + encoder}, seconds)
+
+
+def memory_needed(
+    config: RunConfig, inputs: ParticipantInputs, held_out: HeldOut, plan: UnseenPlan, units: Sequence[int]
+) -> int:
+    """Bytes that fitting a participant's encoders will take, roughly; see ``memory.fit_bytes``.
+
+    Parameters
+    ----------
+    held_out : the test set, of whose trials nothing is fitted
+    plan : encoders without categories
+    units : of each of the network's layers
+    """
+    available, n_voxels = array_budget(config), len(inputs.voxels)
+    n_training = int((~held_out.is_test).sum())
+    needed = fit_bytes(
+        n_training,
+        n_voxels,
+        units,
+        selection_of(config),
+        available,
+        config.uncertainty,
+        plan.n_encoders,
+        voxels_batch(config, n_training),
+    )
+    control = _FLOAT32 * len(inputs.stimuli) * n_voxels  # its responses wait while the encoder is fitted
+    return needed + (control if config.untrained_control and stays_in_memory(control, available) else 0)
 
 
 def _cache_bytes(

@@ -40,6 +40,7 @@ def test_version_2_a_jobs_limit_above_the_steps_counts(groups):
     )
     # Of what the job has 3000 are left, but only 2000 of all jobs.
     assert found.memory_left() == 2000
+    assert found.memory_limit() == 5000
     assert found.cpus() == 4
 
 

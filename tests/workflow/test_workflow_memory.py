@@ -2,12 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.errors import MemoryExceededError
+from bidsapp_synthfmri.workflow import memory
 from bidsapp_synthfmri.workflow.cgroups import ControlGroups
-from bidsapp_synthfmri.workflow.memory import available_bytes, fit_bytes, require_memory
+from bidsapp_synthfmri.workflow.memory import (
+    available_bytes,
+    fit_bytes,
+    memory_limit,
+    require_memory,
+    voxels_batch,
+)
 
 
 def test_the_tighter_of_machine_and_cgroup_counts(tmp_path):
@@ -81,3 +90,30 @@ def test_encoders_without_categories_keep_an_array_like_the_responses_each() -> 
     assert five - plain == 5 * responses + 2 * 900 * sum(units) // 2
     plain, five = (fit_bytes(2000, 900, units, "stacking", n_without=n) for n in (0, 5))
     assert five - plain == 2 * 5 * responses + 2 * 900 * sum(units)
+
+
+def test_the_tightest_limit_of_all_counts_whatever_is_free(tmp_path):
+    meminfo, groups = tmp_path / "meminfo", ControlGroups(tmp_path, tmp_path / "membership")
+    meminfo.write_text("MemTotal: 8000 kB\nMemAvailable: 10 kB\n")
+    config = RunConfig(tmp_path / "in", tmp_path / "out")
+    assert memory_limit(config, meminfo, groups) == 8000 * 1024
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("4999999\n")
+    assert memory_limit(config, meminfo, groups) == 5_000_000
+    assert memory_limit(replace(config, memory=3_000_000), meminfo, groups) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("limit", "n_voxels"), [(None, 4096), (64e9, 4096), (8e9, 2048), (1e9, 256), (1e6, 128)]
+)
+def test_the_batch_of_voxels_follows_the_limit_in_powers_of_two(tmp_path, monkeypatch, limit, n_voxels):
+    monkeypatch.setattr(memory, "memory_limit", lambda _: limit)
+    config = RunConfig(tmp_path / "in", tmp_path / "out")
+    assert voxels_batch(config, 4803) == n_voxels
+    if limit and n_voxels > 128:
+        assert 8 * 8 * 4803 * n_voxels <= limit / 8
+
+
+def test_a_smaller_batch_takes_less():
+    sizes = [fit_bytes(2000, 8000, (4096,), n_voxels_batch=batch) for batch in (4096, 1024)]
+    assert sizes[0] - sizes[1] == 8 * 8 * 2000 * (4096 - 1024)
