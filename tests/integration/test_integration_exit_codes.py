@@ -26,6 +26,16 @@ main(sys.argv[1:])
 """
 
 
+LIMITED = """
+import resource, sys
+from bidsapp_synthfmri.workflow import levels
+from bidsapp_synthfmri.workflow.memory import held_bytes
+resource.setrlimit(resource.RLIMIT_AS, (held_bytes(field="VmSize") + 2 * 10**8, resource.RLIM_INFINITY))
+from bidsapp_synthfmri.cli.main import main
+main(sys.argv[1:])
+"""
+
+
 @pytest.fixture
 def level(command, small, tmp_path):
     """The participant level of participant 01 with some options; the finished process."""
@@ -83,6 +93,13 @@ def test_6_weights_unavailable(level, tmp_path):
 
 def test_7_out_of_memory(level):
     check(level("--mem", "1MB", *NETWORK), 7, "GB are free")
+
+
+def test_7_under_a_limit_of_the_address_space(small, tmp_path):
+    where = [small.bids_dir, tmp_path / "out", "participant", "--participant-label", "01", "--n-cpus", "1"]
+    words = [sys.executable, "-c", LIMITED, "run", *map(str, where), "-w", str(tmp_path / "work"), *NETWORK]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    check(done, 7, "needs about", "are free", "Give the run more memory")
 
 
 def test_8_a_participant_failed(level, spoilt):
