@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from ..config import RunConfig
 from ..decoding.experiment_list import Experiment
@@ -187,14 +188,16 @@ def _write_page(config: RunConfig) -> None:
 
 def _depends_on(config: RunConfig, participants: Sequence[str]) -> str:
     """Fingerprint of what the group's results are made of."""
-    results = [
-        sha256_of(output.path(config.output_dir, Place(label, task)))
-        for label in participants
-        for output in (MANIFEST, SUMMARY)
-        for task in tasks_with(config.output_dir, label, output)
-    ]
+    results = [_identity(config.output_dir, label) for label in participants]
     experiments = None if config.experiments is None else sha256_of(config.experiments)
     return fingerprint(config.content_hash(), list(participants), results, experiments, _unfinished(config))
+
+
+def _identity(output_dir: Path, participant: str) -> list[str]:
+    """Of a participant's results: their manifests, which hold no times, or an older version's summaries."""
+    made = MANIFEST if tasks_with(output_dir, participant, MANIFEST) else SUMMARY
+    tasks = tasks_with(output_dir, participant, made)
+    return [sha256_of(made.path(output_dir, Place(participant, task))) for task in tasks]
 
 
 def chosen_participants(config: RunConfig) -> tuple[str, ...]:
