@@ -14,6 +14,7 @@ from safetensors.numpy import save as save_tensors
 from .. import __version__
 from ..atomic import write_bytes
 from ..errors import InputMalformedError, InputMissingError, UsageError
+from ..json_objects import read_object
 from ..structures import Json, Space, SurfaceSpace, VoxelSpace
 from .card import missing_keys
 from .encoder import Encoder, LayerWeights, VoxelChoices
@@ -112,11 +113,8 @@ def _read_card(path: Path) -> Json:
             raise InputMissingError(
                 f"{needed} is not there", f"An encoder is a {_SUFFIX} file with its .json beside it"
             )
-    try:
-        card = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputMalformedError(f"{beside} is not JSON ({error})", "Copy the card again") from error
-    if not isinstance(card, dict) or not isinstance(card.get("format_version"), int):
+    card = read_object(beside, "Copy the card again")
+    if not isinstance(card.get("format_version"), int):
         raise InputMalformedError(
             f"{beside} is not an encoder's model card: it has no format_version",
             "Give the file pair that synthfmri wrote",
