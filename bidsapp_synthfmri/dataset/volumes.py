@@ -106,17 +106,23 @@ def open_volume(path: Path) -> Any:
         image = nib.load(path)
         if not isinstance(image, nib.Nifti1Image):
             raise ImageFileError("not NIfTI")
-        _require_room(path, image)
+        shape = tuple(int(size) for size in image.shape)
+        if min(shape, default=0) < 1 or math.prod(shape[:3]) > _MOST_VOXELS:
+            raise ImageFileError(f"its header says a shape of {shape}")
+        require_room(path, image)
     require_affine(path, np.asarray(image.affine, dtype=np.float64))
     return image
 
 
-def _require_room(path: Path, image: Any) -> None:
-    """Refuse sizes that no volume has, or that are not in the file."""
-    shape = tuple(int(size) for size in image.shape)
-    if min(shape, default=0) < 1 or math.prod(shape[:3]) > _MOST_VOXELS:
-        raise ImageFileError(f"its header says a shape of {shape}")
-    promised = int(image.dataobj.offset) + math.prod(shape) * image.dataobj.dtype.itemsize
+def require_room(path: Path, image: Any) -> None:
+    """Check that a file can hold what its header promises, before anything is allocated for it.
+
+    Raises
+    ------
+    ImageFileError : which ``reading`` explains
+    """
+    stored = image.dataobj
+    promised = int(stored.offset) + math.prod(map(int, image.shape)) * stored.dtype.itemsize
     most = most_unpacked(path)
     if promised > most:
         raise ImageFileError(f"its header promises {promised:,} bytes and it has {most:,} at most")
