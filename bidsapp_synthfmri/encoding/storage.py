@@ -19,11 +19,14 @@ from ..structures import Json, Space, SurfaceSpace, VoxelSpace
 from .card import missing_keys
 from .encoder import Encoder, LayerWeights, VoxelChoices
 from .parts import assemble_parts, part_cards, part_tensors
+from .stored_checks import require_consistent
 from .weights import PREDICTION_BOUND, ScaledMatrix
 
 FORMAT_VERSION = 2
 _SUFFIX = ".safetensors"
 _APP = "bidsapp_synthfmri"
+# What arrays and cards raise that were not written together, and what safetensors raises on none.
+_UNFIT = (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 def encoder_bytes(encoder: Encoder) -> bytes:
@@ -82,7 +85,7 @@ def read_encoder(path: Path) -> Encoder:
     ------
     InputMissingError : the file or its card is not there
     InputMalformedError : not an encoder, another format version, a hash that differs from the card's, or a
-        part that this version does not know
+        part that this version does not know; sizes, indices or numbers that contradict one another
     """
     card = _read_card(path)
     with path.open("rb") as stream:
@@ -95,9 +98,11 @@ def read_encoder(path: Path) -> Encoder:
     try:
         with safe_open(path, framework="np") as file:
             names = file.keys()
-            return _assemble({name: file.get_tensor(name) for name in names}, card)
-    except (SafetensorError, KeyError) as error:
+            encoder = _assemble({name: file.get_tensor(name) for name in names}, card)
+        require_consistent(encoder)
+    except _UNFIT as error:
         raise InputMalformedError(f"{path} is not an encoder ({error})", "Fit the encoder again") from error
+    return encoder
 
 
 def _require_suffix(path: Path) -> None:

@@ -34,7 +34,7 @@ _DECODING_ERRORS = (
 )
 # Pillow knows more, and starts other programs for some (EPS), whatever a file's name says.
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")
-MOST_PIXELS = 89_478_485  # Pillow's own limit
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 _REMEDY = "Replace it by a readable JPEG, PNG, BMP, TIFF, GIF or WebP picture"
 
 
@@ -54,7 +54,7 @@ def open_rgb(source: ImageSource) -> Image.Image:
 
     Notes
     -----
-    A picture of more pixels than ``MOST_PIXELS`` is refused unread, where Pillow itself would
+    A picture of more pixels than Pillow's ``MAX_IMAGE_PIXELS`` is refused unread, where Pillow itself would
     only warn up to twice as many: a small file that unpacks to so much is an attack as likely as a picture.
     """
     if isinstance(source, np.ndarray):
@@ -105,14 +105,16 @@ def _opened(file: Path | BinaryIO, name: str, use: Callable[[Image.Image, str], 
     except FileNotFoundError as error:
         raise InputMissingError(f"The picture {name} is not there", "Check the folder of pictures") from error
     except Image.DecompressionBombError as error:
-        raise InputMalformedError(f"{name} has more than {MOST_PIXELS:,} pixels", "Scale it down") from error
+        raise InputMalformedError(
+            f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels", "Scale it down"
+        ) from error
     except _DECODING_ERRORS as error:
         raise InputMalformedError(f"{name} cannot be opened as a picture ({error})", _REMEDY) from error
 
 
 def _require_decodable_size(image: Image.Image) -> None:
     """Refuse what Pillow only warns of."""
-    if image.width * image.height > MOST_PIXELS:
+    if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
         raise Image.DecompressionBombError
 
 
