@@ -1,4 +1,4 @@
-"""Whether what an encoder's file holds fits together: sizes, indices and numbers, before anything uses them."""
+"""Whether what an encoder's file holds fits together: sizes, indices, numbers, before anything uses them."""
 
 from __future__ import annotations
 
