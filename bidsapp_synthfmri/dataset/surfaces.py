@@ -28,7 +28,7 @@ _SHORT_BYTES = 1024
 _MOST_VERTICES = 2_000_000
 _MOST_VOLUMES = 1_000_000
 # What nibabel raises on words that GIFTI does not have.
-_UNKNOWN_WORDS = (KeyError, AssertionError, TypeError, AttributeError, IndexError)
+_UNKNOWN_WORDS = (LookupError, AssertionError, TypeError, AttributeError)
 _REMEDY = "Fetch or make the file again: one array of vertices a volume, as fMRIPrep writes it"
 
 

@@ -19,6 +19,7 @@ from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
+from nibabel.cifti2.cifti2 import Cifti2HeaderError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.gifti.parse_gifti_fast import GiftiParseError
 from nibabel.spatialimages import HeaderDataError
@@ -40,7 +41,8 @@ _FARTHEST_MM = 1e4
 _AGAIN = "Fetch or make the file again"
 _DAMAGE: tuple[type[Exception], ...] = (
     *(*errors(), ValueError),
-    *(ImageFileError, HeaderDataError, GiftiParseError, ExpatError, ParseError, OverflowError),
+    *(ImageFileError, HeaderDataError, Cifti2HeaderError, GiftiParseError, ExpatError, ParseError),
+    *(OverflowError, LookupError),
 )
 
 
