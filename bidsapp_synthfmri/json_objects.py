@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .errors import InputMalformedError, InputMissingError
+from .errors import OF_THE_MACHINE, InputMalformedError, InputMissingError
 
 # Sidecars have kilobytes; those with every DICOM field, or the stimuli of an encoder, some megabytes.
 MOST_BYTES = 64 * 2**20
@@ -49,6 +49,8 @@ def read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputMissingError(f"{path} is not there", "Fetch or make the file") from error
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         raise InputMissingError(
             f"{path} may not or cannot be read ({error.strerror})", "Grant permission to read it"
         ) from error

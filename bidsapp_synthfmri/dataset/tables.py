@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import InputMalformedError, InputMissingError
+from ..errors import OF_THE_MACHINE, InputMalformedError, InputMissingError
 
 MISSING = frozenset({"", "n/a"})
 # A table is held as text, some 60 bytes a cell more than it has letters. Two million rows label all pictures
@@ -105,6 +105,8 @@ def _readable(path: Path) -> Iterator[None]:
             f"{path} is not there, or a link that leads nowhere", "Fetch or make it"
         ) from error
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         raise InputMissingError(
             f"{path} cannot be read ({error.strerror})", "Grant permission to read it"
         ) from error

@@ -6,8 +6,8 @@ own before anything is allocated, and affines must place voxels.
 
 from __future__ import annotations
 
-import errno
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
-from ..errors import InputMalformedError, InputMissingError
+from ..errors import OF_THE_MACHINE, InputMalformedError, InputMissingError
 from ..structures import BoolArray
 from .gzipped import errors, most_unpacked, open_stream, read_to_checksum, read_whole
 
@@ -44,10 +44,6 @@ _DAMAGE: tuple[type[Exception], ...] = (
     *(ImageFileError, HeaderDataError, Cifti2HeaderError, GiftiParseError, ExpatError, ParseError),
     *(OverflowError, LookupError),
 )
-
-
-# What no other file would mend.
-_OF_THE_SYSTEM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,8 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what readers of NIfTI, GIFTI and gzip raise into an error that names the file."""
     if path.exists() and not path.is_file():
         raise InputMissingError(f"{path} is no file", "Put the file there that belongs there")
+    if path.exists() and not os.access(path, os.R_OK):  # nibabel would call it damaged
+        raise InputMissingError(f"{path} may not be read", "Grant permission to read it")
     try:
         yield
     except FileNotFoundError as error:
@@ -87,7 +85,7 @@ def reading(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise InputMissingError(f"{path} may not be read", "Grant permission to read it") from error
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             raise
         detail = " ".join(str(error).split())  # nibabel breaks lines
         raise InputMalformedError(
