@@ -5,7 +5,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types imports docs descriptor pytest format clean
+.PHONY: demo test test-long lint types imports docs descriptor pytest format clean
 
 demo: $(INSTALLED)
 	$(BIN)/synthfmri demo $(DEMO) --overwrite
@@ -29,8 +29,13 @@ docs: $(INSTALLED)
 descriptor: $(INSTALLED)
 	$(BIN)/python tools/boutiques_descriptor.py > boutiques/synthfmri.json
 
+# Two processes, each on half of the processors.
 pytest: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/python tools/pytest_halves.py
+
+# What takes minutes each: dozens of kills, whole corpora, clusters.
+test-long: $(INSTALLED)
+	$(BIN)/pytest -m long
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

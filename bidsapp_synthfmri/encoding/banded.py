@@ -7,7 +7,7 @@ search after Dupre la Tour et al. 2022).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from .nesting import Outer, fold_means, outer_loop, turn_of_rows
 from .resolvents import Decomposition
 from .ridge import dual_weights
 from .selection import Selected, batches, grid_edge
-from .training import Allocate, BatchScores, TrainingSet, in_memory
+from .training import Allocate, BatchScores, Progress, TrainingSet, in_memory, untold
 from .variance import product_measure
 
 N_DRAWS = 40
@@ -47,7 +47,7 @@ def fit_banded(
     training: TrainingSet,
     shares: NDArray[np.float64],
     allocate: Allocate = in_memory,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = untold,
 ) -> Selected:
     """The shares and the penalty with the highest cross-validated R2, voxel by voxel.
 
@@ -56,7 +56,7 @@ def fit_banded(
     training : what to fit on
     shares : (n_candidates, n_layers) as ``candidate_shares`` has them, each layer alone first
     allocate : makes two arrays like the responses
-    progress : called with a word on each candidate that is done, if given
+    progress : told of every candidate that is done, in the outer loop and at last
 
     Raises
     ------
@@ -70,10 +70,10 @@ def fit_banded(
     search = _Search.start(training, shares, allocate)
     for number in range(len(shares)):
         search.score_rest(number)
+        progress("trying shares in the outer loop", number + 1, len(shares))
     for number in range(len(shares)):
         search.score_all(number)
-        if progress is not None:
-            progress(f"candidate {number + 1} of {len(shares)}")
+        progress("trying shares", number + 1, len(shares))
     return search.selected()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,15 @@ from .posterior import Posterior
 from .posterior_fit import fit_posterior
 from .ridge import DEFAULT_ALPHAS
 from .selection import BANDED, ROI, SENTENCES, VOXEL, GridEdge, Selected, explained, regions
-from .training import Allocate, PenaltySearch, TrainingSet, in_memory, layer_kernels
+from .training import (
+    Allocate,
+    PenaltySearch,
+    Progress,
+    TrainingSet,
+    in_memory,
+    layer_kernels,
+    untold,
+)
 from .without import LeftOut, Without, fit_without
 
 N_VOXELS_BATCH = 4096
@@ -92,7 +100,7 @@ def fit_encoder(
     folds: Folds,
     device: torch.device,
     alphas: tuple[float, ...] = DEFAULT_ALPHAS,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = untold,
     n_voxels_batch: int = N_VOXELS_BATCH,
     *,
     selection: str = VOXEL,
@@ -116,7 +124,7 @@ def fit_encoder(
     folds : partition of the trials; a stimulus is in one fold
     device : where to compute
     alphas : grid of penalties
-    progress : called with a word on each step that is done, if given
+    progress : told of every part of the fit that is done
     n_voxels_batch : voxels computed together
     selection : ``voxel``, ``roi``, ``stacking`` or ``banded``
     rois : regions that share a layer, for ``roi``
@@ -141,7 +149,7 @@ def fit_encoder(
     rows, index = np.unique(stimulus_index, return_inverse=True)
     training = TrainingSet(
         layers=tuple(layer.name for layer in features.layers),
-        kernels=layer_kernels(features.layers, rows, device, allocate),
+        kernels=layer_kernels(features.layers, rows, device, allocate, progress),
         index=index,
         values=values,
         folds=folds,

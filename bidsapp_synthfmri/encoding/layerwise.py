@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from .selection import (
     grid_edge,
 )
 from .stacking import stacking_weights
-from .training import Allocate, BatchScores, TrainingSet, in_memory
+from .training import Allocate, BatchScores, Progress, TrainingSet, in_memory, untold
 from .variance import stacked_variance
 
 
@@ -31,7 +31,7 @@ def fit_layerwise(
     kind: str,
     members: BoolArray,
     allocate: Allocate = in_memory,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = untold,
 ) -> Selected:
     """Ridge from every layer, and the layers of each voxel.
 
@@ -41,7 +41,7 @@ def fit_layerwise(
     kind : ``voxel``, ``roi`` or ``stacking``
     members : (n_regions, n_voxels) as ``selection.regions`` has them, for ``roi``
     allocate : makes arrays like the responses: two, and for ``roi`` one more a layer, for ``stacking`` two
-    progress : called with the name of each layer that is done, if given
+    progress : told of every layer that is done, in the outer loop and at last
 
     Raises
     ------
@@ -56,19 +56,23 @@ def fit_layerwise(
     """
     run = _Run.start(training, kind, members, allocate)
     turns = outer_loop(training.folds, training.index)
-    nested = np.array([_choose(run, turn) for turn in turns])  # (n_turns, n_layers, n_voxels)
+    nested = np.array(
+        [
+            _choose(run, turn, done=number, n_turns=len(turns), progress=progress)
+            for number, turn in enumerate(turns)
+        ]
+    )  # (n_turns, n_layers, n_voxels)
     means = fold_means(training.values, training.folds)  # (n_folds, n_voxels)
     run.out_of_fold[:] = means[training.folds.labels]
     everything = np.arange(len(training.values))
-    for layer, name in enumerate(training.layers):
+    for layer in range(len(training.layers)):
         decomposition = training.decomposed(training.kernel(layer), everything)
         for scores in training.cross_validated(decomposition, everything, training.folds):
             run.keep(layer, scores)
             _add_nested(run, layer, scores, turns, nested, means)
         run.diagonals.append(Diagonals.of(decomposition, run.alpha[layer]))
         run.scales.append(decomposition.scale)
-        if progress is not None:
-            progress(name)
+        progress("ridge from every layer", layer + 1, len(training.layers))
     split = None
     if run.predictions is not None:
         split = stacked_variance(
@@ -172,19 +176,21 @@ class _Run:
         return best_layer_by_region(r2, self.members) if self.kind == ROI else best_layer_by_voxel(r2)
 
 
-def _choose(run: _Run, turn: Outer) -> FloatArray:
+def _choose(run: _Run, turn: Outer, *, done: int, n_turns: int, progress: Progress) -> FloatArray:
     """(n_layers, n_voxels) weights for the rows left out, by fits to the rest; 0 where it cannot choose."""
     training = run.training
     r2 = np.zeros(run.cv_r2.shape, dtype=np.float32)
     if turn.folds is None:
         return r2
     kept = None if run.predictions is None else run.predictions[:, : len(turn.rest)]
-    for layer in range(len(training.layers)):
+    n_layers = len(training.layers)
+    for layer in range(n_layers):
         decomposition = training.decomposed(training.kernel(layer), turn.rest)
         for scores in training.cross_validated(decomposition, turn.rest, turn.folds):
             r2[layer, scores.voxels] = scores.r2
             if kept is not None:
                 kept[layer, :, scores.voxels] = scores.out_of_fold
+        progress("choosing layers in the outer loop", done * n_layers + layer + 1, n_turns * n_layers)
     return run.by_r2(r2) if kept is None else stacking_weights(kept, training.values[turn.rest], turn.folds)
 
 

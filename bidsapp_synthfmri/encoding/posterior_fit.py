@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from .basis import shrinkage
 from .left_out_spread import Kernel, unseen_variance
 from .posterior import LayerPosterior, Posterior
 from .selection import Selected, batches
-from .training import TrainingSet
+from .training import Progress, TrainingSet, untold
 from .weights import ScaledMatrix, TrainingLayer
 
 Float64 = NDArray[np.float64]
@@ -33,7 +32,7 @@ def fit_posterior(
     training: TrainingSet,
     found: Selected,
     bound: float = OVERESTIMATE_BOUND,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = untold,
 ) -> Posterior:
     """The posterior variance of a fit with one layer a voxel.
 
@@ -44,7 +43,7 @@ def fit_posterior(
     training : what was fitted on
     found : its penalties and dual weights
     bound : on the share by which directions left out may enlarge the mean variance of new images
-    progress : called with a word on each layer that is done, if given
+    progress : told of every layer that is done
 
     Raises
     ------
@@ -66,8 +65,7 @@ def fit_posterior(
             )
             layers.append(posterior)
             overestimates.append(overestimate)
-            if progress is not None:
-                progress(f"posterior of {layer.name}")
+        progress("posterior variance", number + 1, len(features.layers))
     n_trials, n_voxels = training.values.shape
     return Posterior(tuple(layers), n_voxels, n_trials, bound, max(overestimates))
 

@@ -18,6 +18,12 @@ from .resolvents import Decomposition
 from .ridge import choose_alphas
 
 Allocate = Callable[[tuple[int, ...]], FloatArray]
+# Told what is going on, how many parts of it are done, and of how many.
+Progress = Callable[[str, int, int], None]
+
+
+def untold(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 def in_memory(shape: tuple[int, ...]) -> FloatArray:
@@ -126,12 +132,17 @@ class TrainingSet:
 
 
 def layer_kernels(
-    layers: Sequence[LayerFeatures], rows: IntArray, device: torch.device, allocate: Allocate = in_memory
+    layers: Sequence[LayerFeatures],
+    rows: IntArray,
+    device: torch.device,
+    allocate: Allocate = in_memory,
+    progress: Progress = untold,
 ) -> FloatArray:
     """(n_layers, n_rows, n_rows) linear kernels of some rows of the features."""
     kernels = allocate((len(layers), len(rows), len(rows)))
     for number, layer in enumerate(layers):
         kernels[number] = linear_kernel(layer.values, rows, device).float().cpu().numpy()
+        progress("kernels", number + 1, len(layers))
     return kernels
 
 

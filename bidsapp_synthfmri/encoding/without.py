@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from ..structures import Features, FloatArray, IntArray
 from .group_deleted import FitWithout, fits_without
 from .selection import Selected
-from .training import Allocate, TrainingSet, in_memory
+from .training import Allocate, Progress, TrainingSet, in_memory, untold
 from .weights import LayerWeights, layer_weights
 
 Float64 = NDArray[np.float64]
@@ -96,7 +95,7 @@ def fit_without(
     rows: IntArray,
     left_out: LeftOut,
     allocate: Allocate = in_memory,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = untold,
 ) -> Without:
     """The encoders without each group; every layer in use is decomposed once for all of them.
 
@@ -108,7 +107,7 @@ def fit_without(
     left_out : the groups
     allocate : makes arrays like the responses: one, and one more a group and layer where new images are
         predicted
-    progress : called with a word on each layer that is done, if given
+    progress : told of every layer that is done
 
     Raises
     ------
@@ -131,7 +130,8 @@ def fit_without(
         predicted[group == number] = mean
     run = _Run(training, found, tuple(trials), predicted, means)
     layers = []
-    for number, name in enumerate(training.layers):
+    for number in range(len(training.layers)):
+        progress("ridge without each group", number, len(training.layers))
         voxels = np.flatnonzero(found.layer_weights[number] > 0)
         if not len(voxels):
             continue
@@ -140,8 +140,7 @@ def fit_without(
         run.add(number, voxels, dual)
         if dual is not None:
             layers.append(LayerDuals(number, voxels, dual))
-        if progress is not None:
-            progress(f"{name} without each group of trials")
+    progress("ridge without each group", len(training.layers), len(training.layers))
     shown = np.bincount(training.index) / len(training.index)
     return Without(predicted, run.mean, tuple(layers), rows, shown)
 

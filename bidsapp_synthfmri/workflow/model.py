@@ -26,6 +26,7 @@ from ..encoding import (
     model_card,
 )
 from ..encoding.split import HeldOut
+from ..encoding.training import Progress, untold
 from ..evaluation.reliability import Reliability
 from ..features.backbones import Backbone
 from ..features.images import sources_of
@@ -37,7 +38,7 @@ from ..synthesis.series_model import SeriesModel
 from .console import LOGGER
 from .images import BATCHES_AHEAD
 from .memory import array_budget
-from .progress import progress
+from .progress import told_images
 from .runtime import dataset_description, generator, software
 from .streaming import allocate
 
@@ -56,6 +57,8 @@ class FittedModel:
     folds : of the training trials
     synthetic : one row a stimulus, in order of first presentation
     unseen : responses by encoders without the categories of the pictures; None where they were not made
+    test_variance : (n_test_stimuli, n_voxels) posterior variance of the predictions of test stimuli, in the
+        order of ``synthetic``; None without ``uncertainty``
     """
 
     encoder: Encoder
@@ -63,6 +66,7 @@ class FittedModel:
     folds: Folds
     synthetic: Synthetic
     unseen: Synthetic | None = None
+    test_variance: FloatArray | None = None
 
 
 def fit_model(
@@ -74,6 +78,7 @@ def fit_model(
     backbone: Backbone,
     left_out: LeftOut | None = None,
     n_components: int = 0,
+    progress: Progress = untold,
 ) -> FittedModel:
     """Fit on the training trials; predict test stimuli, and training stimuli out of fold.
 
@@ -81,6 +86,7 @@ def fit_model(
     ----------
     left_out : groups of stimuli to fit without, too (``EncoderFit.without``)
     n_components : of the pictures' features to keep, at most; 0 for none
+    progress : told of every part of the fit that is done
     """
     training = responses.trials.take(~held_out.is_test)
     folds = make_folds(training, generator(config, files.participant, "folds"))
@@ -90,7 +96,7 @@ def fit_model(
         features.rows_of(responses.trials.stimuli)[responses.trials.stimulus_index[~held_out.is_test]],
         folds,
         backbone.device,
-        progress=lambda step: LOGGER.debug("fitted %s", step),
+        progress=progress,
         selection=selection_of(config),
         rois=responses.voxels.roi_sets(),
         search=config.penalty_search,
@@ -107,7 +113,8 @@ def fit_model(
     )
     stored = partial(allocate, config.work_folder / _SCRATCH, array_budget(config))
     synthetic = _own_stimuli(encoder, fit, responses, features, stored)
-    return FittedModel(encoder, fit, folds, synthetic)
+    variance = _test_variance(encoder, responses, features, synthetic) if config.uncertainty else None
+    return FittedModel(encoder, fit, folds, synthetic, test_variance=variance)
 
 
 def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
@@ -147,8 +154,13 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
+    return of_set(predict_images(encoder, images), encoder, images)
+
+
+def of_set(values: FloatArray, encoder: Encoder, images: StimulusSet) -> Synthetic:
+    """An encoder's responses (n_images, n_voxels) to an extra image set, with what is known of the images."""
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
+    return Synthetic(values, table, encoder.voxels)
 
 
 def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
@@ -160,7 +172,7 @@ def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
         BATCHES_AHEAD * _BATCH,
     )
     batches = []
-    with progress(images.name, len(images)) as told:
+    with told_images(images.name, len(images)) as told:
         for batch in encoder.predict_batches(readable(squares), _BATCH):
             batches.append(batch)
             told(len(batch))
@@ -190,6 +202,15 @@ def _own_stimuli(
         }
     )
     return Synthetic(values, table.join(_constant_columns(responses)), responses.voxels)
+
+
+def _test_variance(
+    encoder: Encoder, responses: Responses, features: Features, synthetic: Synthetic
+) -> FloatArray:
+    """(n_test_stimuli, n_voxels), some stimuli at a time: they are made in float64."""
+    rows = features.rows_of(responses.trials.stimuli)[synthetic.table["split"].to_numpy() == "test"]
+    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+    return np.concatenate([encoder.variance_of_features(features.take(part)) for part in parts])
 
 
 def _constant_columns(responses: Responses) -> pd.DataFrame:

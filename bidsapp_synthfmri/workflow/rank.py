@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..dataset.image_listing import MISSING_LABEL, ListedImage
 from ..derivatives.dataset import write_dataset_files
+from ..derivatives.occupied import writer_of_set
 from ..derivatives.ranking import write_ranking
 from ..features.images import open_rgb
 from ..reports import LabelShare, Ranked, RankedImage, picture_sheet
@@ -23,7 +24,7 @@ from ..synthesis_config import RankConfig
 from .console import LOGGER
 from .images import BATCHES_AHEAD, Readable, decoded, require_listed
 from .passes import Pass, over_images, require_some
-from .progress import progress
+from .progress import told_images
 from .shards import cut, images_of
 
 # Images whose positions are held until they are predicted.
@@ -56,10 +57,10 @@ def _rank(config: RankConfig, given: Pass) -> tuple[int, str]:
     with given.watch.step("writing the table and the sheet"):
         shown = _Shown.of(given, ranking)
         page = picture_sheet(_ranked(config, given, ranking, shown, regions, n_skipped))
-        write_dataset_files(config.output_dir, config)
-        sheet = write_ranking(
-            given.writer(config), config.label, _table(ranking, shown, means, given), page.html
-        )
+        writer = given.writer(config)
+        with writer_of_set(config.output_dir, str(writer.place.participant), f"rank{config.label}"):
+            write_dataset_files(config.output_dir, config)
+            sheet = write_ranking(writer, config.label, _table(ranking, shown, means, given), page.html)
     LOGGER.info("rank: the sheet is %s", sheet)
     return n_skipped, "the log beside the sheet"
 
@@ -76,7 +77,7 @@ def _means(config: RankConfig, given: Pass, regions: tuple[BoolArray, ...]) -> t
     )
     means = np.full((n_images, len(regions)), np.nan)
     n_skipped = 0
-    with progress("rank", n_images) as told:
+    with told_images("rank", n_images) as told:
         for part in parts:
             pictures = Readable(islice(images, part.n_images), config.strict, told)
             _fill(means, config, given, regions, pictures, told)

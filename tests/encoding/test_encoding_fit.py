@@ -21,7 +21,13 @@ def problem(layered):
 
 
 @pytest.fixture(scope="module")
-def fits(problem):
+def told():
+    """By kind, the phases of the fit and how far each was told to be."""
+    return {kind: [] for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def fits(problem, told):
     rois = [RoiSet("A", np.arange(N_VOXELS) < 6), RoiSet("B", np.arange(N_VOXELS) >= 6)]
     shown = problem.index < 60
     folds = type(problem.folds)(
@@ -42,6 +48,7 @@ def fits(problem):
             dtype=torch.float64,
             rng=np.random.default_rng(0),
             n_draws=4,
+            progress=lambda *said, kind=kind: told[kind].append(said),
         )
         for kind in KINDS
     }
@@ -157,3 +164,15 @@ def test_banded_ridge_needs_a_generator(problem):
             problem.features, problem.values, problem.index, problem.folds, torch.device("cpu"),
             selection="banded",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_phase_is_told_part_by_part_to_its_end(fits, told, kind):
+    del fits
+    phases = dict.fromkeys(phase for phase, _, _ in told[kind])
+    assert "kernels" in phases
+    assert len(phases) == 3
+    for phase in phases:
+        steps = [(done, total) for name, done, total in told[kind] if name == phase]
+        total = steps[0][1]
+        assert steps == [(done, total) for done in range(1, total + 1)]

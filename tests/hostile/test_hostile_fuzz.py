@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bidsapp_synthfmri.errors import SynthfmriError
 
 # The same examples every time; SYNTHFMRI_FUZZ=5000 looks further, each time elsewhere.
-_EXAMPLES = int(os.environ.get("SYNTHFMRI_FUZZ", "100"))
+_EXAMPLES = int(os.environ.get("SYNTHFMRI_FUZZ", "60"))
 _SETTINGS = settings(
     max_examples=_EXAMPLES,
     derandomize="SYNTHFMRI_FUZZ" not in os.environ,

@@ -11,7 +11,7 @@ import pytest
 from bidsapp_synthfmri.dataset.image_listing import ListedImage
 from bidsapp_synthfmri.workflow import progress as progress_module
 from bidsapp_synthfmri.workflow.console import LOGGER
-from bidsapp_synthfmri.workflow.progress import duration, progress
+from bidsapp_synthfmri.workflow.progress import duration, told_images, told_phases
 from bidsapp_synthfmri.workflow.shards import Shard, cut, default_size, images_of
 
 
@@ -35,7 +35,7 @@ def said() -> Iterator[list[str]]:
 def test_a_log_gets_a_line_now_and_then_and_one_at_the_end(said, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress_module.time, "perf_counter", lambda: now[0])
-    with progress("synthesize", 1000, done=400) as told:
+    with told_images("synthesize", 1000, done=400) as told:
         for _ in range(6):
             now[0] += 20
             told(100)
@@ -43,14 +43,38 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end(said, monkeypatch):
     assert said == [
         "synthesize: 600 of 1000 images, 5.0 images/s, 80 s left",
         "synthesize: 800 of 1000 images, 5.0 images/s, 40 s left",
-        "synthesize: 1000 of 1000 images, 5.0 images/s, 0 s left",
+        "synthesize: 1000 of 1000 images, 5.0 images/s",
+    ]
+
+
+def test_a_short_step_says_nothing_in_a_log(said):
+    with told_images("features", 10) as told:
+        told(10)
+    assert said == []
+
+
+def test_phases_follow_one_another_with_their_own_time_left(said, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress_module.time, "perf_counter", lambda: now[0])
+    with told_phases("encoder") as told:
+        for phase, total in (("kernels", 2), ("ridge from every layer", 4)):
+            for done in range(total + 1):
+                told(phase, done, total)
+                now[0] += 60
+    assert said == [
+        "encoder: kernels: 1 of 2 parts, 60 s each, 60 s left",
+        "encoder: kernels: 2 of 2 parts, 60 s each",
+        "encoder: ridge from every layer: 1 of 4 parts, 60 s each, 3 min left",
+        "encoder: ridge from every layer: 2 of 4 parts, 60 s each, 2 min left",
+        "encoder: ridge from every layer: 3 of 4 parts, 60 s each, 60 s left",
+        "encoder: ridge from every layer: 4 of 4 parts, 60 s each",
     ]
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_time_left(said, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    with progress("synthesize", 50) as told:
+    with told_images("synthesize", 50) as told:
         told(20)
         told(30)
     shown = capsys.readouterr().err
