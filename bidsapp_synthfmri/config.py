@@ -303,7 +303,7 @@ def config_values(text: str, where: str) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter of lists without end
         raise UsageError(f"{where} is not TOML: {error}", "Mend the line it names") from error
     hints = get_type_hints(RunConfig)
     for key in values:

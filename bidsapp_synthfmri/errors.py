@@ -22,7 +22,11 @@ The table in README is this one; a test compares the two with the classes below.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+# Errors of the system that no other file, folder or permission would mend.
+OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class SynthfmriError(Exception):
@@ -94,6 +98,10 @@ class MemoryExceededError(SynthfmriError):
 
     exit_code = 7
     meaning = "out of memory"
+
+
+class OpenFilesExceededError(MemoryExceededError):
+    """The system's limit of open files is reached, which is one of the machine's limits as memory is."""
 
 
 class ParticipantFailedError(SynthfmriError):

@@ -11,14 +11,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
-from scipy.io.matlab import MatReadError
 
 from ..errors import InputMalformedError, UsageError
 from ..structures import BoolArray, FloatArray, IntArray, VoxelSpace
 from .annex import first_few
+from .hdf5 import own_items, require_own
 from .matching import count_mismatch, rows_of_trials
+from .matlab import MatlabFile
 from .names import roi_alias
 from .rois import choose_rois
 from .structures import Asked, Precomputed, none_missing
@@ -26,9 +26,6 @@ from .volumes import reading
 
 _FILE = re.compile(r"(?P<participant>[^_]+)_ROIs_(?P<window>TR\d+)\.(?P<kind>h5|mat)")
 _ROI_KEY = re.compile(r"[LR]H[A-Za-z0-9]+")
-_NUMERIC_CLASSES = frozenset(
-    {"single", "double", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-)
 _BEST_WINDOW = "TR34"
 _LONGEST_NIFTI_AXIS = 32767
 _AGAIN = "Fetch the file again"
@@ -224,33 +221,19 @@ class _Hdf5:
 
     def shapes(self) -> dict[str, tuple[int, ...] | None]:
         """Shape of each key's numbers; None for what is no array of numbers."""
-        items = ((str(key), self._file.get(key)) for key in self._file)
         return {
             key: tuple(item.shape) if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" else None
-            for key, item in items
+            for key, item in own_items(self._file).items()
         }
 
     def read(self, key: str) -> Matrix:
-        return np.asarray(self._file[key][()])
-
-
-class _Matlab:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def shapes(self) -> dict[str, tuple[int, ...] | None]:
-        """Shape of each variable's numbers; None for text, cells and structures, which are never loaded."""
-        return {
-            name: tuple(shape) if kind in _NUMERIC_CLASSES else None
-            for name, shape, kind in scipy.io.whosmat(self._path)
-        }
-
-    def read(self, key: str) -> Matrix:
-        return np.asarray(scipy.io.loadmat(self._path, variable_names=[key])[key])
+        matrix = own_items(self._file)[key]
+        require_own(matrix)
+        return np.asarray(matrix[()])
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Hdf5 | _Matlab]:
+def _opened(path: Path) -> Iterator[_Hdf5 | MatlabFile]:
     """The file's content, whichever of the two formats it has; MATLAB 7.3 writes HDF5 too."""
     with reading(path):
         try:
@@ -258,7 +241,6 @@ def _opened(path: Path) -> Iterator[_Hdf5 | _Matlab]:
                 with h5py.File(path, "r") as file:
                     yield _Hdf5(file)
             else:
-                path.open("rb").close()
-                yield _Matlab(path)
-        except (MatReadError, KeyError, TypeError, IndexError, RuntimeError, NotImplementedError) as error:
+                yield MatlabFile(path)
+        except (KeyError, TypeError, IndexError, RuntimeError) as error:  # h5py's, on damaged files
             raise ValueError(str(error)) from error

@@ -13,7 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from ..errors import InputMalformedError
 from ..structures import FloatArray, IntArray, VoxelSpace
-from .volumes import Grid, reading
+from .volumes import Grid, reading, require_affine, require_room
 
 _cifti2: Any = cifti2
 
@@ -59,10 +59,21 @@ def read_dscalar(path: Path) -> DscalarVoxels:
             "Give the responses of the voxels",
         )
     shape = tuple(int(size) for size in columns.volume_shape)
-    grid = Grid((shape[0], shape[1], shape[2]), np.asarray(columns.affine, dtype=np.float64))
+    affine = np.asarray(columns.affine, dtype=np.float64)
+    require_affine(path, affine)
+    _require_inside(path, columns.voxel, shape)
+    grid = Grid((shape[0], shape[1], shape[2]), affine)
     return DscalarVoxels(
         tuple(str(name) for name in rows.name), np.asarray(columns.voxel, dtype=np.int64), grid
     )
+
+
+def _require_inside(path: Path, ijk: IntArray, shape: tuple[int, ...]) -> None:
+    outside = int(((ijk < 0) | (ijk >= np.array(shape))).any(axis=1).sum())
+    if outside:
+        raise InputMalformedError(
+            f"{path} has {outside} voxels outside its volume of {shape}", "Fetch or make the file again"
+        )
 
 
 def read_dscalar_values(path: Path, rows: IntArray, voxels: VoxelSpace) -> FloatArray:
@@ -91,4 +102,5 @@ def _open(path: Path) -> Any:
         image = nib.load(path)
         if not isinstance(image, _cifti2.Cifti2Image):
             raise ImageFileError("not CIFTI-2")
+        require_room(path, image)
         return image

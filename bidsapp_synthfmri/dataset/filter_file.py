@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..json_objects import read_object
 from .names import (
     NamedFile,
     is_brain_mask,
@@ -75,13 +75,10 @@ def read_filter(path: Path | None) -> EntityFilter:
     if path is None:
         return EntityFilter()
     where = f"--bids-filter-file {path}"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputMissingError(f"{where} is not there", _REMEDY) from error
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputMalformedError(f"{where} is not JSON ({error})", _REMEDY) from error
-    if not isinstance(content, dict) or not all(isinstance(asked, dict) for asked in content.values()):
+    if not path.exists():
+        raise InputMissingError(f"{where} is not there", _REMEDY)
+    content = read_object(path, _REMEDY)
+    if not all(isinstance(asked, dict) for asked in content.values()):
         raise InputMalformedError(f"{where} is not an object of objects", _REMEDY)
     unknown = sorted(set(content) - set(KINDS) - _OF_OTHERS)
     if unknown:

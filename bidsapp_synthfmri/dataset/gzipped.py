@@ -14,6 +14,8 @@ _STANDARD = "zlib"
 # Fastest first: on a run of BOLD, zlib-ng takes a half and isal 0.54 of the standard library's time.
 _MODULES = {"zlib-ng": ("zlib_ng.gzip_ng", "zlib_ng.zlib_ng"), "isal": ("isal.igzip", "isal.isal_zlib")}
 _PIECE_BYTES = 2**20
+# A byte of deflate unpacks to at most so many: 258 bytes take two bits.
+_DEFLATE_MOST = 1032
 
 
 @cache
@@ -66,9 +68,23 @@ def read_whole(file: BinaryIO, n_bytes: int) -> bytes:
 
 
 def read_to_checksum(file: BinaryIO) -> None:
-    """Read what is left: a gzip file's checksum is compared at its end."""
-    while file.read(_PIECE_BYTES):
-        pass
+    """Read what is left, which may be a little padding: a gzip file's checksum is compared at its end.
+
+    Raises
+    ------
+    EOFError : over a mebibyte is left, which is none of the image
+    """
+    n_left = 0
+    while n_bytes := len(file.read(_PIECE_BYTES)):
+        n_left += n_bytes
+        if n_left > _PIECE_BYTES:
+            raise EOFError(f"it goes on for over {_PIECE_BYTES:,} bytes behind its last volume")
+
+
+def most_unpacked(path: Path) -> int:
+    """The most bytes that ``open_stream`` can give of a file, by its size on disk."""
+    size = path.stat().st_size
+    return size * _DEFLATE_MOST if path.suffix.lower() == ".gz" else size
 
 
 @cache

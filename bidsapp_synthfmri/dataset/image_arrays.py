@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import h5py
 import numpy as np
 
 from ..errors import InputMalformedError
+from ..features.images import MOST_PIXELS
 from ..features.stored import HdfPicture, PixelSpan
+from .hdf5 import require_own
 from .image_listing import ListedImage, file_stamp, require_file
 
 NPY_SUFFIXES = (".npy",)
 HDF_SUFFIXES = (".h5", ".hdf5")
 _N_DIMENSIONS = 4
+# What numpy raises on headers that are none; the last two on nested ones, as it parses them.
+_NO_ARRAY = (
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +60,8 @@ class NpyImages:
         """
         require_file(path)
         try:
-            pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+            pixels = np.lib.format.open_memmap(path, mode="r")
+        except _NO_ARRAY as error:
             raise InputMalformedError(
                 f"{path} is not a whole .npy array ({error})", "Write it again with numpy.save"
             ) from error
@@ -126,12 +140,13 @@ def _four_dimensional(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[n
 
     def keep(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset) and item.ndim == _N_DIMENSIONS:
+            require_own(item)
             found[name] = (item.shape, item.dtype)
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(keep)
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py's, on damaged files
         raise InputMalformedError(
             f"{path} is not a whole HDF5 file ({error})", "Make or fetch it again"
         ) from error
@@ -139,8 +154,14 @@ def _four_dimensional(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[n
 
 
 def _require_pictures(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    if len(shape) != _N_DIMENSIONS or shape[3] != 3 or 0 in shape or dtype != np.uint8:
+    is_array = len(shape) == _N_DIMENSIONS and shape[3] == 3 and 0 not in shape
+    if not is_array or dtype != np.uint8:
         raise InputMalformedError(
             f"{name} holds an array of shape {shape} and type {dtype}, which is no set of pictures",
             "Give (n, height, width, 3) uint8",
+        )
+    if shape[1] * shape[2] > MOST_PIXELS:
+        raise InputMalformedError(
+            f"{name} holds pictures of {shape[1]} x {shape[2]} pixels, over {MOST_PIXELS:,}",
+            "Scale them down",
         )

@@ -95,6 +95,10 @@ class ImageTable:
                 f"{self.path}, line {line}, has an empty {_PATH if not name or name == 'n/a' else _LABEL}",
                 "Mend the line; an image without a label has n/a there",
             )
+        if "\0" in name:
+            raise InputMalformedError(
+                f"{self.path}, line {line}, names {name!r}, which no file is called", "Mend the line"
+            )
         return name, None if label is None else one_line(label)
 
 

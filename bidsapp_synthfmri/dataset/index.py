@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from ..config import RunConfig
-from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..errors import InputMissingError, NothingMatchedError
+from ..json_objects import read_object
 from .annex import require_content
 from .confounds import needs_table, no_confounds
 from .filter_file import read_filter
@@ -160,12 +160,7 @@ def _require_dataset(bids_dir: Path) -> None:
     require_content([description], bids_dir)
     if not description.is_file():
         raise InputMissingError(f"{bids_dir} is no BIDS dataset: it has no {description.name}", remedy)
-    try:
-        content = json.loads(description.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputMalformedError(f"{description} is not JSON: {error}", "Mend or fetch it again") from error
-    if not isinstance(content, dict):
-        raise InputMalformedError(f"{description} holds no JSON object", "Mend or fetch it again")
+    read_object(description, "Mend or fetch it again")
 
 
 def _derivative_roots(config: RunConfig, participant: str) -> tuple[Path, ...]:

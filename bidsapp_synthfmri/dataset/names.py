@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bids.layout import BIDSLayout, BIDSLayoutIndexer, Tag
+
+from ..errors import InputMissingError
 
 _KEYS = {
     "subject": "sub",
@@ -112,6 +115,8 @@ def derivative_files(root: Path, participant: str) -> tuple[NamedFile, ...]:
 
 
 def _files(root: Path, participant: str, folders: str, files: str) -> tuple[NamedFile, ...]:
+    for _ in os.walk(root / f"sub-{participant}", onerror=_refuse_unreadable):
+        pass  # pybids leaves out, and does not tell, what may not be read
     folder = rf"sub-{re.escape(participant)}(?:/ses-{_LABEL})?(?:/{folders})?"
     everything_else = re.compile(rf"^/(?!(?:{folder}|(?:{folder}/)?{files})$)")
     indexer = BIDSLayoutIndexer(index_metadata=False, ignore=[everything_else])
@@ -120,6 +125,11 @@ def _files(root: Path, participant: str, folders: str, files: str) -> tuple[Name
     for tag in layout.session.query(Tag):  # one query; BIDSFile.get_entities asks once a file
         entities[tag.file_path][tag.entity_name] = tag.value
     return tuple(NamedFile(Path(path), root, entities[path]) for path in sorted(entities))
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise InputMissingError(f"{error.filename} may not be read", "Grant permission to read it") from error
 
 
 def is_preprocessed_bold(file: NamedFile) -> bool:

@@ -11,7 +11,7 @@ from ..structures import BoolArray, IntArray, Space, SurfaceSpace, VoxelSpace, w
 from .names import roi_alias
 from .structures import ParticipantEvents, ParticipantFiles, RoiFile
 from .surfaces import read_surface_space
-from .volumes import Grid, grid_of, open_volume, read_mask, require_grid
+from .volumes import Grid, grid_of, open_volume, read_mask
 
 N_POOL = 10_000
 _MORE_MASKS = "give the derivative that has the masks with --derivatives"
@@ -167,9 +167,7 @@ def _refuse_several(chosen: Sequence[RoiFile]) -> None:
 
 
 def _mask_on_grid(roi: RoiFile, grid: Grid, reference: str) -> BoolArray:
-    own, mask = read_mask(roi.path)
-    require_grid(roi.path, own, grid, reference)
-    return mask
+    return read_mask(roi.path, grid, reference)
 
 
 def _common_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
@@ -187,7 +185,5 @@ def _shared_brain(files: ParticipantFiles, grid: Grid) -> BoolArray:
     for run in files.runs:
         if run.brain_mask is None:
             raise InputMissingError(f"{run.label} has no brain mask", "Fetch or make it")
-        own, mask = read_mask(run.brain_mask)
-        require_grid(run.brain_mask, own, grid, "the BOLD")
-        brain &= mask
+        brain &= read_mask(run.brain_mask, grid, "the BOLD")
     return brain

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputMalformedError
+from ..json_objects import read_object
 from .names import NamedFile
 from .volumes import open_volume
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 # Consoles and converters round to the millisecond.
 _SAME_SECONDS = 1e-3
+# A day: no repetition or start time is longer.
+_MOST_SECONDS = 86_400
+_SHOWN = 80
 
 
 def by_folder(files: Iterable[NamedFile]) -> dict[Path, list[NamedFile]]:
@@ -61,18 +65,26 @@ def stated(sidecars: Iterable[NamedFile], field: str) -> float | None:
 
     Raises
     ------
-    InputMalformedError : not JSON, or the value is no number
+    InputMalformedError : not JSON, or the value is no number of at most a day's seconds
     """
     value = None
     for sidecar in sidecars:
         content = read_sidecar(sidecar.path)
         if field in content:
             value = content[field]
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not _is_seconds(value):
                 raise InputMalformedError(
-                    f"{sidecar.path}: {field} is {value!r}", f"Write {field} as a number, in seconds"
+                    f"{sidecar.path}: {field} is {str(value)[:_SHOWN]!r}",
+                    f"Write {field} as a number, in seconds",
                 )
     return None if value is None else float(value)
+
+
+def _is_seconds(value: object) -> bool:
+    """Whether a value is a number of seconds; JSON as Python reads it has NaN, Infinity and any integer."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _MOST_SECONDS and math.isfinite(value)
 
 
 def repetition_time(bold: Path, sidecars: Iterable[NamedFile]) -> float:
@@ -121,7 +133,7 @@ def _header_repetition_time(bold: Path) -> float | None:
     header = open_volume(bold).header
     zooms = header.get_zooms()
     unit = header.get_xyzt_units()[1]
-    if len(zooms) < 4 or unit not in _SECONDS or not zooms[3] > 0:
+    if len(zooms) < 4 or unit not in _SECONDS or not 0 < zooms[3] * _SECONDS[unit] <= _MOST_SECONDS:
         return None
     return float(zooms[3]) * _SECONDS[unit]
 
@@ -133,10 +145,4 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     ------
     InputMalformedError : not a JSON object
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputMalformedError(f"{path} is not JSON: {error}", "Mend or fetch the file again") from error
-    if not isinstance(content, dict):
-        raise InputMalformedError(f"{path} holds no JSON object", "Write its fields between { and }")
-    return content
+    return read_object(path, "Mend or fetch the file again")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, UsageError
+from ..formulas import unmarked
 from ..structures import BoolArray, FloatArray, Trials, VoxelSpace
 from .cifti import read_dscalar, read_dscalar_values
 from .matching import match_table
@@ -200,7 +201,7 @@ def _read_table(series: _Series) -> pd.DataFrame:
             "session": _labels(table, "session", "ses", entities),
             "run": _labels(table, "run", "run", entities),
             "onset": onset.astype(float),
-            "stimulus": table["stimulus"],
+            "stimulus": table["stimulus"].map(unmarked),
             "where": [f"Row {row + 1} of {series.table}" for row in range(len(table))],
         }
     )

@@ -15,6 +15,10 @@ from ..structures import StimulusSet, Trials
 from .annex import first_few, repository, require_content
 from .outside import leads_outside, links_outside
 
+# Bytes, on the file systems of today.
+_LONGEST_NAME, _LONGEST_PATH = 255, 3500
+_SHOWN = 100
+
 
 def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
     """The file of every distinct stimulus, in order of first presentation.
@@ -38,14 +42,11 @@ def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
     _require_folder(stimuli_folder, "Give the folder of the pictures with --stimuli-dir")
     stimuli = trials.stimuli
     _refuse([name for name in stimuli if leads_outside(name)], stimuli_folder)
+    _require_all([name for name in stimuli if _is_no_name(name)], len(stimuli), stimuli_folder)
     paths = [stimuli_folder / name for name in stimuli]
     require_content(paths, repository(stimuli_folder / "any") or stimuli_folder)
     missing = [name for name, path in zip(stimuli, paths, strict=True) if not path.is_file()]
-    if missing:
-        raise InputMissingError(
-            f"{len(missing)} of {len(stimuli)} stimuli are not in {stimuli_folder}: {first_few(missing)}",
-            "Put them there, or give the folder that has them with --stimuli-dir",
-        )
+    _require_all(missing, len(stimuli), stimuli_folder)
     inside = Path(os.path.realpath(stimuli_folder))
     _refuse(
         [name for name, path in zip(stimuli, paths, strict=True) if links_outside(path, inside)],
@@ -58,6 +59,22 @@ def resolve_stimuli(trials: Trials, stimuli_folder: Path) -> StimulusSet:
 def _require_folder(folder: Path, remedy: str) -> None:
     if not folder.is_dir():
         raise InputMissingError(f"There is no folder {folder}", remedy)
+
+
+def _is_no_name(name: str) -> bool:
+    """Whether no file can have the name, which file systems answer with an error of their own."""
+    return len(name.encode()) > _LONGEST_PATH or any(
+        len(part.encode()) > _LONGEST_NAME for part in name.split("/")
+    )
+
+
+def _require_all(missing: Sequence[str], n_stimuli: int, folder: Path) -> None:
+    if missing:
+        named = first_few([name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in missing])
+        raise InputMissingError(
+            f"{len(missing)} of {n_stimuli} stimuli are not in {folder}: {named}",
+            "Put them there, or give the folder that has them with --stimuli-dir",
+        )
 
 
 def _refuse(outside: Sequence[str], folder: Path) -> None:

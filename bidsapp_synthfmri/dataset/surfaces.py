@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import zlib
+from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import iterparse
+from xml.etree.ElementTree import iterparse  # nosec B405 - expat bounds entities
 
-import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.gifti.parse_gifti_fast import GiftiImageParser, GiftiParseError
+from nibabel.gifti.util import gifti_encoding_codes
+from nibabel.nifti1 import data_type_codes
 
 from ..errors import InputMalformedError
 from ..structures import FloatArray, SurfaceSpace
 from .structures import ParticipantFiles, RunFiles
 from .volumes import reading
 
+# A mebibyte of deflate unpacks to a gibibyte at most.
+_SMALL_BYTES = 2**20
+_SHORT_BYTES = 1024
+# Ten times the finest surface of a head, and more volumes than a day of scanning has.
+_MOST_VERTICES = 2_000_000
+_MOST_VOLUMES = 1_000_000
+# What nibabel raises on words that GIFTI does not have.
+_UNKNOWN_WORDS = (LookupError, AssertionError, TypeError, AttributeError)
 _REMEDY = "Fetch or make the file again: one array of vertices a volume, as fMRIPrep writes it"
 
 
@@ -28,13 +42,14 @@ def surface_shape(path: Path) -> tuple[int, int]:
     """
     n_volumes, n_dimensions, n_vertices = 0, 0, 0
     with reading(path), path.open("rb") as file:
-        for _, element in iterparse(file, events=("start",)):
+        for _, element in iterparse(file, events=("start",)):  # nosec B314 - expat bounds entities
             if element.tag == "GIFTI":
                 n_volumes = int(element.get("NumberOfDataArrays", 0))
             elif element.tag == "DataArray":
                 n_dimensions, n_vertices = (int(element.get(key, 0)) for key in ("Dimensionality", "Dim0"))
                 break
-    if n_volumes < 2 or n_dimensions != 1 or n_vertices < 1:
+    possible = 2 <= n_volumes <= _MOST_VOLUMES and 1 <= n_vertices <= _MOST_VERTICES
+    if n_dimensions != 1 or not possible:
         raise _no_series(path)
     return n_volumes, n_vertices
 
@@ -92,11 +107,15 @@ def read_hemispheres(run: RunFiles, space: SurfaceSpace) -> FloatArray:
 
 def _read_series(path: Path, n_vertices: int) -> list[Any]:
     """One (n_vertices,) array a volume."""
-    with reading(path):
-        image: Any = nib.load(path)
-        if not isinstance(image, nib.GiftiImage):
+    with reading(path), path.open("rb") as file:
+        parser: Any = _SeriesParser()  # type: ignore[no-untyped-call]
+        try:
+            parser.parse(fptr=file)
+        except _UNKNOWN_WORDS as error:
+            raise ImageFileError(f"not GIFTI: {error!r}") from error
+        if parser.img is None:
             raise ImageFileError("not GIFTI")
-        values = [array.data for array in image.darrays]
+        values = [array.data for array in parser.img.darrays]
     if len(values) < 2 or any(value.shape != values[0].shape or value.ndim != 1 for value in values):
         raise _no_series(path)
     if len(values[0]) != n_vertices:
@@ -105,6 +124,36 @@ def _read_series(path: Path, n_vertices: int) -> list[Any]:
             "Use runs of one surface: choose another with --space, or sessions with --session-label",
         )
     return values
+
+
+class _SeriesParser(GiftiImageParser):
+    """nibabel's parser, which opens no other file and unpacks no more than an array holds."""
+
+    def StartElementHandler(self, name: str, attrs: dict[str, str]) -> None:  # noqa: N802
+        if name == "DataArray" and attrs.get("Encoding") == "ExternalFileBinary":
+            raise GiftiParseError(f"its values lie in another file, {attrs.get('ExternalFileName')}")
+        super().StartElementHandler(name, attrs)  # type: ignore[no-untyped-call]
+
+    def flush_chardata(self) -> None:
+        parser: Any = self
+        if parser.write_to == "Data" and parser._char_blocks:
+            _require_promised(parser.da, parser._char_blocks)
+        super().flush_chardata()  # type: ignore[no-untyped-call]
+
+
+def _require_promised(array: Any, blocks: Sequence[str]) -> None:
+    """Refuse packed text that could unpack to far more than the array that it is of holds."""
+    if gifti_encoding_codes.label[array.encoding] != "B64GZ":
+        return
+    dtypes: Any = data_type_codes.dtype
+    promised = math.prod(array.dims) * dtypes[array.datatype].itemsize
+    n_packed = sum(map(len, blocks)) // 4 * 3
+    too_long = n_packed > 2 * promised + _SHORT_BYTES
+    if not too_long and n_packed > _SMALL_BYTES:
+        packed = b64decode("".join(blocks))
+        too_long = len(zlib.decompressobj().decompress(packed, promised + 1)) > promised
+    if too_long:
+        raise GiftiParseError(f"an array of it unpacks to more than the {promised:,} bytes it promises")
 
 
 def _no_series(path: Path) -> InputMalformedError:

@@ -15,7 +15,7 @@ from .rois import choose_rois, masked_space
 from .structures import Asked, VoxelChoice
 from .tables import MISSING, read_tsv
 from .volume_series import require_fetched, unused_masks
-from .volumes import Grid, grid_of, open_volume, reading, require_grid
+from .volumes import Grid, grid_of, open_volume, read_volume, require_grid
 
 _ROI_IMAGE = "desc-roi_dseg.nii.gz"
 
@@ -95,8 +95,7 @@ def _with_labels(path: Path, whole: VoxelSpace, series: Path) -> VoxelSpace:
     """The voxels with the ROIs that a segmentation gives them."""
     image = open_volume(path)
     require_grid(path, grid_of(path, image), Grid(whole.shape, whole.affine), series.name)
-    with reading(path):
-        index = np.asarray(image.dataobj)[tuple(whole.ijk.T)].astype(np.int64).tolist()
+    index = read_volume(path, image)[tuple(whole.ijk.T)].astype(np.int64).tolist()
     table = _table_of(path)
     rois_of = _labels(table)
     unnamed = sorted(set(index) - set(rois_of) - {0})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import InputMalformedError
+from ..formulas import is_formula
 from ..structures import Trials
 from .structures import ParticipantEvents, RunEvents
 from .tables import MISSING, column_names, read_tsv
@@ -46,7 +47,7 @@ def read_trials(files: ParticipantEvents, stimulus_column: str) -> TrialsRead:
     trials, whose ``stimulus`` is the picture's path in its shortest spelling: without surrounding blanks,
     with one ``/`` between folders, and without ``.`` and ``..`` but where it leads outside. Other columns
     are the events' own, as text; one whose name is taken (``session``, ``run``, ``stimulus``, ``trial``,
-    ``split``, ``prediction``, ``image``) is prefixed with ``events_``.
+    ``split``, ``prediction``, ``image``), or begins as a formula does, is prefixed with ``events_``.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def _read_run(run: RunEvents, stimulus_column: str) -> tuple[pd.DataFrame, int]:
     )
     _refuse_duplicates(table, run.events)
     others = events.drop(columns=["onset", "duration", stimulus_column], errors="ignore")
-    others = others.rename(columns={name: f"events_{name}" for name in others if name in _RESERVED})
+    taken = [name for name in others if name in _RESERVED or is_formula(str(name))]
+    others = others.rename(columns={name: f"events_{name}" for name in taken})
     table = pd.concat([table, others], axis="columns").sort_values("onset", kind="stable")
     return table.reset_index(drop=True), int((~shown).sum())
 

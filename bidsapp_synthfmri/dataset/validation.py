@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from bids_validator import BIDSValidator
 
+from ..json_objects import read_object
 from .structures import ParticipantEvents
 from .tables import read_columns
 
@@ -34,7 +34,7 @@ def bids_problems(bids_dir: Path, files: ParticipantEvents) -> tuple[str, ...]:
 
 def _of_description(bids_dir: Path) -> Iterator[str]:
     path = bids_dir / "dataset_description.json"
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    content = read_object(path, "Mend or fetch it again")
     for field in _REQUIRED:
         if not isinstance(content.get(field), str) or not content[field]:
             yield f"{path} has no {field}"

@@ -160,7 +160,7 @@ def parse_experiments(text: str, where: str) -> tuple[Experiment, ...]:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter of lists without end
         raise InputMalformedError(f"{where} is not TOML: {error}", "Mend the line it names") from error
     unknown = sorted(set(content) - {_KEY})
     if unknown:

@@ -6,7 +6,6 @@ shape that preprocessing would have left them in.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ import pandas as pd
 
 from .. import __version__
 from ..atomic import write_bytes
-from ..errors import UsageError
+from ..errors import InputMalformedError, UsageError
+from ..json_objects import read_object
 from ..structures import FloatArray, Json, VoxelSpace
 from . import names
 from .columns import Column, Columns
@@ -252,10 +252,9 @@ def _read_json(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        return read_object(path, "Mend it")
+    except InputMalformedError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _write_descriptions(root: Path, series: Path) -> None:

@@ -14,6 +14,7 @@ from .. import __version__
 from ..atomic import write_bytes
 from ..config import RunConfig
 from ..errors import InputMalformedError, UsageError
+from ..json_objects import read_object
 from ..structures import Json
 from ..synthesis_config import ImageConfig, RankConfig
 from . import names
@@ -172,14 +173,14 @@ def _existing(output_dir: Path) -> Json:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}", _REMEDY) from error
-    generators = content.get("GeneratedBy") if isinstance(content, dict) else None
+        content = read_object(path, _REMEDY)
+    except InputMalformedError as error:
+        raise UsageError(error.problem, _REMEDY) from error
+    generators = content.get("GeneratedBy")
     first = generators[0] if isinstance(generators, list) and generators else None
     if not isinstance(first, dict) or first.get("Name") != DISTRIBUTION:
         raise UsageError(f"{path} describes a dataset that this program did not write", _REMEDY)
-    return dict(content)
+    return content
 
 
 def _description(
@@ -225,11 +226,7 @@ def generators_of(root: Path) -> tuple[Json, ...]:
     path = root / names.DATASET_DESCRIPTION
     if not path.is_file():
         return ()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputMalformedError(f"{path} is not JSON: {error}", "Mend it or fetch it again") from error
-    stated = content.get("GeneratedBy") if isinstance(content, dict) else None
+    stated = read_object(path, "Mend it or fetch it again").get("GeneratedBy")
     stated = stated if isinstance(stated, list) else []
     named = [entry for entry in stated if isinstance(entry, dict) and isinstance(entry.get("Name"), str)]
     return tuple({key: entry[key] for key in _GENERATOR_KEYS if key in entry} for entry in named)

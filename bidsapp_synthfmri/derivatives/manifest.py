@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputMalformedError, UsageError
+from ..json_objects import read_object
 from ..structures import Json
 from . import names
 from .names import OutputFile
@@ -119,10 +120,10 @@ class Manifest:
 def _read(path: Path, configuration: Json) -> dict[int, Json]:
     """The finished shards of a manifest, once its configuration is the same."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_object(path, _REMEDY)
         before: dict[str, Any] = content["Configuration"]
         shards = {int(shard["Shard"]): {k: shard[k] for k in _SHARD_KEYS} for shard in content["Shards"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputMalformedError(f"{path} is damaged ({error})", _REMEDY) from error
     plain = json.loads(json.dumps(configuration))
     differing = sorted(key for key in {*before, *plain} if before.get(key) != plain.get(key))

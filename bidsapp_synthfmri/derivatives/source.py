@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import InputMalformedError, InputMissingError
+from ..json_objects import read_object
 from ..structures import Json
 from .names import OutputFile, Place
 from .tables import parse_table
@@ -35,14 +35,7 @@ class Source:
         return path
 
     def json(self, output: OutputFile) -> Json:
-        path = self.path(output)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputMalformedError(f"{path} is not JSON: {error}", self.remedy) from error
-        if not isinstance(content, dict):
-            raise InputMalformedError(f"{path} holds no JSON object", self.remedy)
-        return content
+        return read_object(self.path(output), self.remedy)
 
     def table(self, output: OutputFile) -> pd.DataFrame:
         path = self.path(output)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputMalformedError, SynthfmriError
+from ..formulas import marked, unmarked
 from ..structures import Json
 
 MISSING = "n/a"
@@ -31,6 +32,8 @@ def kinds_of(table: pd.DataFrame) -> dict[str, str]:
 
 def table_text(table: pd.DataFrame) -> str:
     """The table as TSV; missing values and empty text are ``n/a``, floats their shortest exact spelling.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it (``formulas.marked``).
 
     Raises
     ------
@@ -98,7 +101,7 @@ def _cells(column: pd.Series[Any]) -> list[str]:
 
 
 def _text_cell(value: Any) -> str:
-    return str(value) or MISSING
+    return marked(str(value)) or MISSING
 
 
 def _number_cell(value: Any) -> str:
@@ -115,7 +118,7 @@ _SPELLINGS: dict[str, Callable[[Any], str]] = {
 
 
 def _read_text(cells: tuple[str, ...]) -> pd.Series[Any]:
-    return pd.Series([None if cell == MISSING else cell for cell in cells] or [""])[: len(cells)]
+    return pd.Series([None if cell == MISSING else unmarked(cell) for cell in cells] or [""])[: len(cells)]
 
 
 def _read_numbers(cells: tuple[str, ...]) -> pd.Series[Any]:

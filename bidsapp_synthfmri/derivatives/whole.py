@@ -40,7 +40,7 @@ def is_whole(writer: Writer, output: OutputFile, depends_on: str) -> bool:
         return bool(facts[_DEPENDS] == depends_on) and all(
             sha256_of(writer.output_dir / name) == expected for name, expected in files.items()
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -14,15 +14,19 @@ from safetensors.numpy import save as save_tensors
 from .. import __version__
 from ..atomic import write_bytes
 from ..errors import InputMalformedError, InputMissingError, UsageError
+from ..json_objects import read_object
 from ..structures import Json, Space, SurfaceSpace, VoxelSpace
 from .card import missing_keys
 from .encoder import Encoder, LayerWeights, VoxelChoices
 from .parts import assemble_parts, part_cards, part_tensors
+from .stored_checks import require_consistent
 from .weights import PREDICTION_BOUND, ScaledMatrix
 
 FORMAT_VERSION = 2
 _SUFFIX = ".safetensors"
 _APP = "bidsapp_synthfmri"
+# What arrays and cards raise that were not written together, and what safetensors raises on none.
+_UNFIT = (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 def encoder_bytes(encoder: Encoder) -> bytes:
@@ -81,7 +85,7 @@ def read_encoder(path: Path) -> Encoder:
     ------
     InputMissingError : the file or its card is not there
     InputMalformedError : not an encoder, another format version, a hash that differs from the card's, or a
-        part that this version does not know
+        part that this version does not know; sizes, indices or numbers that contradict one another
     """
     card = _read_card(path)
     with path.open("rb") as stream:
@@ -94,9 +98,11 @@ def read_encoder(path: Path) -> Encoder:
     try:
         with safe_open(path, framework="np") as file:
             names = file.keys()
-            return _assemble({name: file.get_tensor(name) for name in names}, card)
-    except (SafetensorError, KeyError) as error:
+            encoder = _assemble({name: file.get_tensor(name) for name in names}, card)
+        require_consistent(encoder)
+    except _UNFIT as error:
         raise InputMalformedError(f"{path} is not an encoder ({error})", "Fit the encoder again") from error
+    return encoder
 
 
 def _require_suffix(path: Path) -> None:
@@ -112,11 +118,8 @@ def _read_card(path: Path) -> Json:
             raise InputMissingError(
                 f"{needed} is not there", f"An encoder is a {_SUFFIX} file with its .json beside it"
             )
-    try:
-        card = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputMalformedError(f"{beside} is not JSON ({error})", "Copy the card again") from error
-    if not isinstance(card, dict) or not isinstance(card.get("format_version"), int):
+    card = read_object(beside, "Copy the card again")
+    if not isinstance(card.get("format_version"), int):
         raise InputMalformedError(
             f"{beside} is not an encoder's model card: it has no format_version",
             "Give the file pair that synthfmri wrote",

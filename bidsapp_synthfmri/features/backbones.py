@@ -14,7 +14,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from ..errors import UsageError, WeightsError
+from ..errors import InputMalformedError, UsageError, WeightsError
 from ..structures import Json
 from .architectures import build, default_weights
 from .graphs import rectify_in_place
@@ -23,6 +23,9 @@ from .precision import LEAST_CORRELATION, parity, probe_pictures
 from .preprocessing import Preprocessing
 from .weights import state_sha256
 
+_KINDS = ("imagenet", "random", "file")
+_RECORD_REMEDY = "Copy the card again from where it was made, or fit the encoder again"
+_SHOWN = 200
 _LOGGER = logging.getLogger(__name__)
 
 # What torch and torchvision raise where a picture's size does not suit a network.
@@ -153,8 +156,9 @@ class Backbone:
         Raises
         ------
         WeightsError : the weights cannot be had, or are not those of the record
+        InputMalformedError : the record is none, or names a file in place of a kind of weights
         """
-        name, weights, seed = str(identity["name"]), str(identity["weights"]), int(identity["seed"])
+        name, weights, seed = _recorded(identity)
         if weights == "file" and weights_file is None:
             raise WeightsError(
                 f"The backbone's weights were read from a file, {identity['weights_source']}",
@@ -232,6 +236,24 @@ def load_backbone(
     if backbone.preprocessing.size != own.size:
         _require_size(backbone, own.size)
     return _fastest(backbone)
+
+
+def _recorded(identity: Json) -> tuple[str, str, int]:
+    """Model, kind of weights and seed of a record; nothing that it says may lead to a file."""
+    try:
+        name, weights, seed = identity["name"], identity["weights"], identity["seed"]
+        texts = [name, weights, *(identity[key] for key in ("weights_sha256", "weights_source"))]
+        texts += [str(identity["torchvision"]), *identity["layers"]]
+        sound = all(isinstance(text, str) for text in texts) and type(seed) is int
+        sound = sound and weights in _KINDS and isinstance(identity["preprocessing"], dict)
+    except (KeyError, TypeError) as error:
+        raise InputMalformedError(f"A record of a network lacks {error}", _RECORD_REMEDY) from error
+    if not sound:
+        raise InputMalformedError(
+            f"A record of a network is none that this program writes: {str(identity)[:_SHOWN]!r}",
+            _RECORD_REMEDY,
+        )
+    return name, weights, seed
 
 
 def _on(device: torch.device, model: nn.Module) -> nn.Module:

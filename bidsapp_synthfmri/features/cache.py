@@ -15,7 +15,7 @@ import PIL
 import torch
 import torchvision
 
-from ..errors import InputMalformedError, InputMissingError, NothingMatchedError
+from ..errors import OF_THE_MACHINE, InputMalformedError, InputMissingError, NothingMatchedError
 from ..structures import Features, FloatArray, LayerFeatures, StimulusSet
 from .backbones import Backbone
 from .entries import EntryWriter, map_values, publish, read_entry, unpublished
@@ -184,6 +184,8 @@ def file_sha256(picture: Path | StoredPicture) -> str:
             f"The picture {name_of(picture)} is not there", "Check the folder of pictures"
         ) from error
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         raise InputMalformedError(
             f"{name_of(picture)} cannot be read ({error})", "Check what it is"
         ) from error

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -28,6 +29,11 @@ PARTIAL = ".partial-"
 LOCK = ".lock"
 _ABANDONED_AFTER = 6 * 3600.0
 _BYTES_A_READ = 1 << 22
+# What numpy and json raise on headers and records that are none, beside the checks here.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, SyntaxError, TokenError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 _FLOAT32 = np.dtype("<f4")
 
 
@@ -38,7 +44,7 @@ def read_entry(folder: Path) -> FloatArray | None:
     """
     try:
         return _checked(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         if folder.exists():
             _LOGGER.warning("%s is damaged (%s); it is computed again", folder, error)
         return None

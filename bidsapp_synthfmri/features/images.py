@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
-from ..errors import InputMalformedError, InputMissingError
+from ..errors import OF_THE_MACHINE, InputMalformedError, InputMissingError
 from ..structures import StimulusSet
 from .stored import StoredPicture
 
@@ -34,6 +34,7 @@ _DECODING_ERRORS = (
 )
 # Pillow knows more, and starts other programs for some (EPS), whatever a file's name says.
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP")
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 _REMEDY = "Replace it by a readable JPEG, PNG, BMP, TIFF, GIF or WebP picture"
 
 
@@ -108,6 +109,8 @@ def _opened(file: Path | BinaryIO, name: str, use: Callable[[Image.Image, str], 
             f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels", "Scale it down"
         ) from error
     except _DECODING_ERRORS as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            raise
         raise InputMalformedError(f"{name} cannot be opened as a picture ({error})", _REMEDY) from error
 
 

@@ -19,6 +19,8 @@ from ..structures import Json
 CROPS = ("center", "squash", "pad")
 # Beyond, resizing the shorter side would make a picture too large to hold; the rest is cut off anyway.
 _LONGEST = 32
+# A square of more fits into no network, nor several of them into memory.
+_MOST_PIXELS = 8192
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Preprocessing:
         """
         if crop not in CROPS:
             raise UsageError(f"--crop cannot be {crop!r}", f"Choose one of {', '.join(CROPS)}")
-        if size is not None and size < 1:
-            raise UsageError(f"--image-size is {size}", "Give pixels, 1 or more")
+        if size is not None and not 1 <= size <= _MOST_PIXELS:
+            raise UsageError(f"--image-size is {size}", f"Give pixels, 1 to {_MOST_PIXELS}")
         new = self.size if size is None else size
         resize = max(new, round(self.resize * new / self.size)) if crop == "center" else new
         return replace(self, crop=crop, size=new, resize=resize)
@@ -110,12 +112,24 @@ class Preprocessing:
                 f"A record of preprocessing with {', '.join(sorted(values))} is not of a kind known here",
                 "Use the version of synthfmri that wrote it",
             ) from error
+        if not read._is_sound():
+            raise InputMalformedError(
+                f"A record of preprocessing says {str(values)[:200]!r}",
+                "Use the version of synthfmri that wrote it",
+            )
         if read.crop not in CROPS:
             raise InputMalformedError(
                 f"A record of preprocessing names a crop {read.crop!r} that is not known here",
                 "Use the version of synthfmri that wrote it",
             )
         return read
+
+    def _is_sound(self) -> bool:
+        """Whether sizes are pixels of a picture that fits into memory, and the rest is of its type."""
+        sizes = all(type(pixels) is int and 0 < pixels <= _MOST_PIXELS for pixels in (self.size, self.resize))
+        numbers = [*self.mean, *self.std]
+        known = self.interpolation in [mode.value for mode in InterpolationMode]
+        return sizes and known and len(numbers) == 6 and all(type(n) in (int, float) for n in numbers)
 
     def to_dict(self) -> Json:
         """Plain values for a record."""

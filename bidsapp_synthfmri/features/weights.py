@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import pickle
 import re
 import socket
 import struct
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # nosec B403 - torch raises it on what it refuses to unpickle
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ _UNREADABLE = (
     TypeError,
     AttributeError,
     AssertionError,
-    pickle.UnpicklingError,
+    UnpicklingError,
     struct.error,
     SafetensorError,
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,24 @@ from rich.logging import RichHandler
 
 LOGGER = logging.getLogger("bidsapp_synthfmri")
 _LEVELS = (logging.INFO, logging.INFO, logging.DEBUG)
+
+
+class _RunRecord(logging.FileHandler):
+    """The run's log; where it cannot be written any more that is said once, and the terminal goes on."""
+
+    _is_lost = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_lost:
+            self._is_lost = True
+            sys.stderr.write(f"{self.baseFilename} cannot be written any more ({error.strerror})\n")
+
+    def close(self) -> None:
+        with suppress(OSError):  # what is left of a log that was lost is lost with it
+            super().close()
 
 
 @contextmanager
@@ -29,7 +48,7 @@ def logging_to(path: Path | None, verbosity: int) -> Iterator[None]:
     terminal.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])
     handlers: list[logging.Handler] = [terminal]
     if path is not None:
-        record = logging.FileHandler(path, encoding="utf-8")
+        record = _RunRecord(path, encoding="utf-8")
         record.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         handlers.append(record)
     LOGGER.setLevel(logging.DEBUG)

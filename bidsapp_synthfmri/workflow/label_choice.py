@@ -193,7 +193,7 @@ def _parse_coco(path: Path, _changed: int) -> CocoAnnotations:
     try:
         with path.open(encoding="utf-8") as lines:
             parsed = json.load(lines, object_hook=_without_outlines)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputMalformedError(
             f"--coco-annotations {path} is not JSON ({error})", "Give COCO's instances_train2014.json"
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from ..derivatives.logs import RunLog
 from ..derivatives.names import PAGE, RESOURCES, SUMMARY
 from ..derivatives.writer import Writer
 from ..errors import (
+    InputMissingError,
     MemoryExceededError,
+    OpenFilesExceededError,
     OutputInUseError,
     OutputUnwritableError,
     ParticipantFailedError,
@@ -44,6 +47,7 @@ Result = TypeVar("Result")
 _UNWRITABLE = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EFBIG}
 )
+_TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -115,7 +119,7 @@ def _require_writable(config: RunConfig) -> None:
 
 def unwritable(error: OSError, output_dir: Path) -> OutputUnwritableError:
     """What an error of the file system says to the user."""
-    where = error.filename or output_dir
+    where = error.filename or f"OUTPUT_DIR {output_dir} or the work directory"
     return OutputUnwritableError(
         f"{where} cannot be written ({error.strerror})",
         "Give an OUTPUT_DIR and a --work-dir that this user can write to, on a disk with room",
@@ -200,9 +204,28 @@ def _explained(error: Exception, output_dir: Path, crash: str) -> SynthfmriError
         return MemoryExceededError(
             f"Memory ran out ({detail})", "Give the run more memory, or fewer --layers, ROIs or sessions"
         )
+    if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
+        return OpenFilesExceededError(
+            f"Too many files are open ({error.filename or 'the next one'} could not be)",
+            "Raise the limit with ulimit -n, to 256 or more",
+        )
+    if isinstance(error, PermissionError) and _is_unreadable(error.filename):
+        return InputMissingError(f"{error.filename} may not be read", "Grant permission to read it")
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return unwritable(error, output_dir)
     return SynthfmriError(f"Internal error ({type(error).__name__}): {error}", f"Report it with {crash}")
+
+
+def _is_unreadable(name: object) -> bool:
+    """Whether it, or the folder that hides whether it is there, may not be read: it was not to be written."""
+    if not isinstance(name, str):
+        return False
+    nearest = next(path for path in (Path(name).absolute(), *Path(name).absolute().parents) if _is_seen(path))
+    return not os.access(nearest, os.R_OK | (os.X_OK if nearest.is_dir() else 0))
+
+
+def _is_seen(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 def _record(error: Exception, log: RunLog, participant: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ..config import RunConfig
 from ..errors import UsageError
+from ..json_objects import read_object
 from ..structures import Json
 from .cgroups import ControlGroups
 
@@ -83,4 +83,4 @@ def software() -> dict[str, str]:
 def dataset_description(bids_dir: Path) -> Json:
     """What the dataset says of itself; empty where it has no dataset_description.json."""
     path = bids_dir / "dataset_description.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return read_object(path, "Mend or fetch it again") if path.is_file() else {}

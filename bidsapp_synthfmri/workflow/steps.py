@@ -73,7 +73,7 @@ class Step:
             if zlib.crc32(parts) != record["parts_crc32"]:
                 raise ValueError(f"{_PARTS} has another checksum")
             return values, load(parts), record["facts"]
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             _LOGGER.warning("%s is damaged (%s); it is computed again", self.path, error)
             return None
 

@@ -17,6 +17,7 @@ from ..derivatives.bold_dataset import BoldDataset, require_bold_dataset
 from ..derivatives.occupied import sole_writer
 from ..encoding import Encoder
 from ..errors import UsageError
+from ..formulas import is_formula
 from ..responses import PRECOMPUTED
 from ..structures import FloatArray, Json, StimulusSet, VoxelSpace
 from ..synthesis.bold import RunTiming, evoked_peaks, run_series, trial_noise_share
@@ -212,12 +213,17 @@ def _events(scan: _Scan, run: PlannedRun) -> pd.DataFrame:
             "onset": run.trials["onset"],
             "duration": run.trials["duration"],
             "trial_type": [scan.images[stimulus].label for stimulus in stimuli],
-            "stim_file": [scan.images[stimulus].file for stimulus in stimuli],
+            "stim_file": [_named(scan.images[stimulus].file) for stimulus in stimuli],
         }
     )
     others = run.trials.drop(columns=["onset", "duration", "stimulus"])
     others = others.rename(columns={name: f"events_{name}" for name in others if name in own})
     return pd.concat([own, others], axis="columns")
+
+
+def _named(file: str) -> str:
+    """A picture's path in the spelling that no spreadsheet takes for a formula."""
+    return f"./{file}" if is_formula(file) else file
 
 
 def _described(scan: _Scan, encoder_uri: str | None) -> Json:

@@ -64,7 +64,7 @@ def test_a_filter_that_leaves_nothing_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "not an object of objects"),
+        ("[1]", "no JSON object"),
         ('{"bold": "x"}', "not an object of objects"),
         ('{"bolt": {}}', "unknown kind 'bolt'"),
         ('{"bold": {"colour": "red"}}', "'colour' is no entity"),
@@ -72,7 +72,7 @@ def test_a_filter_that_leaves_nothing_is_said(tmp_path):
         ('{"bold": {"run": []}}', "run is"),
         ('{"bold": {"run": true}}', "run is"),
         ("{", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_no_filter_is_refused_by_name(tmp_path, text, message):

@@ -263,9 +263,11 @@ def test_what_made_the_inputs_follows_this_program_once(tmp_path):
     for name, text in texts.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "dataset_description.json").write_text(text)
-    with pytest.raises(InputMalformedError, match="damaged"):
-        generators_of(tmp_path / "damaged")
-    roots = [tmp_path / name for name in (*texts, "none") if name != "damaged"]
+    refused = ("list", "damaged")
+    for name in refused:
+        with pytest.raises(InputMalformedError, match=name):
+            generators_of(tmp_path / name)
+    roots = [tmp_path / name for name in (*texts, "none") if name not in refused]
     found = [entry for root in roots for entry in generators_of(root)]
     assert found[0] == {"Name": "fMRIPrep", "Version": "23.1", "CodeURL": "https://x"}
     assert [entry["Name"] for entry in found] == ["fMRIPrep", "fMRIPrep", "SPM"]
