@@ -11,10 +11,10 @@ from typing import Any
 
 from ..config import DEFAULT_CONFOUNDS, RunConfig, config_values
 from ..errors import InputMissingError, UsageError
+from .paths import is_table
 
 _ARGUMENTS = ("bids_dir", "output_dir", "level")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(i?)b?", re.IGNORECASE)
-_PATH_LIKE = re.compile(r"[^:]*[./\\\\]")
 
 
 def run_config(given: Collection[str], **options: Any) -> RunConfig:
@@ -103,7 +103,7 @@ def _label_set_and_file(values: Sequence[str]) -> tuple[str | None, Path | None]
 
     A word that is a file's path, or has a dot or a slash before any colon, is the table.
     """
-    files = [word for word in values if Path(word).is_file() or _PATH_LIKE.match(word)]
+    files = [word for word in values if is_table(word)]
     names = [word for word in values if word not in files]
     if len(names) > 1 or len(files) > 1:
         raise UsageError(
