@@ -7,7 +7,7 @@
 # containers/debian_base.sh makes), or an archive of docker or OCI. The demo's data are run through participant and
 # group level by the image, its root and its input read-only and without network, as a user that no file knows, and by
 # PYTHON outside (default: .venv/bin/python, which must have the versions of the lock); the outputs of both must be the
-# same (containers/compare.py). Needs root, buildah and bubblewrap or podman, and for the variant cuda 30 GB below DIR.
+# same (containers/compare.py). Needs root, buildah and bubblewrap or podman, and for the variant cuda some 20 GB below DIR.
 # pip's settings of this machine reach the build, and no image.
 set -euo pipefail
 

@@ -27,7 +27,7 @@ from safetensors import safe_open
 
 TOLERANCE = 1e-6
 # Keys of JSON whose values say when, where and in what a run was made.
-OF_THE_RUN = frozenset({"Command", "Container", "DatasetLinks", "GenerationTime", "SourceDatasets", "URL"})
+OF_THE_RUN = frozenset({"Container", "DatasetLinks", "SourceDatasets", "command", "elapsed", "python"})
 _LOGS = "logs"
 _PAGES = (".html", ".svg", ".png")
 _DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")
