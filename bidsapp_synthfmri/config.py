@@ -129,8 +129,8 @@ class RunConfig:
     n_cpus : threads; None means what affinity and cgroup allow
     memory : bytes that the run may take; None means what the machine and the cgroup leave
     low_mem : keep the large arrays in files of the work directory
-    overwrite : of participants that are finished in OUTPUT_DIR: ``never``, where their configuration
-        ``changed``, or ``always``
+    overwrite : of participants that are finished in OUTPUT_DIR, and the group: ``never``, where options,
+        version or input ``changed`` or files are not whole, or ``always``
     skip_bids_validation, strict : do not check the files used against BIDS, or refuse what does not pass
     stop_on_first_crash : leave the participants after one that failed undone
     resource_monitor : record memory and processor time while the run goes on
@@ -184,7 +184,7 @@ class RunConfig:
     n_cpus: int | None = None
     memory: int | None = None
     low_mem: bool = False
-    overwrite: str = "always"
+    overwrite: str = "changed"
     skip_bids_validation: bool = False
     strict: bool = False
     stop_on_first_crash: bool = False

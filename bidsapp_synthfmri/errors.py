@@ -14,6 +14,7 @@ code      meaning
 8         a participant failed: the others were finished
 9         output unwritable: a folder cannot be made or written, or the disk is full
 10        images skipped: some pictures cannot be read; everything else was written
+11        output in use: another run is writing the same participant's files, or the group's
 ========  ======================================================================
 
 The table in README is this one; a test compares the two with the classes below.
@@ -114,3 +115,10 @@ class ImagesSkippedError(SynthfmriError):
 
     exit_code = 10
     meaning = "images skipped"
+
+
+class OutputInUseError(SynthfmriError):
+    """Another run is writing the same participant's files, or the group's."""
+
+    exit_code = 11
+    meaning = "output in use"

@@ -19,11 +19,11 @@ import click
 
 from bidsapp_synthfmri import __version__, errors
 from bidsapp_synthfmri.cli.main import main as command_line
-from bidsapp_synthfmri.derivatives import names
 from bidsapp_synthfmri.derivatives.columns import Column, Columns
 from bidsapp_synthfmri.derivatives.descriptions import DESCRIPTIONS
 from bidsapp_synthfmri.derivatives.dictionaries import columns_of
 from bidsapp_synthfmri.derivatives.names import OutputFile, Place
+from bidsapp_synthfmri.derivatives.outputs import BIDSIGNORE, OUTPUTS
 from bidsapp_synthfmri.errors import SynthfmriError
 
 _MARKER = re.compile(r"^<!-- reference: ([a-z-]+) -->$", flags=re.MULTILINE)
@@ -92,10 +92,10 @@ def _command_text(name: str, command: click.Command) -> str:
 
 def outputs_text() -> str:
     """Every kind of file that the app writes, by folder; for tables, each column."""
-    folders = dict.fromkeys(output.folder for output in names.OUTPUTS)
+    folders = dict.fromkeys(output.folder for output in OUTPUTS)
     lines = []
     for folder in folders:
-        files = [output for output in names.OUTPUTS if output.folder == folder]
+        files = [output for output in OUTPUTS if output.folder == folder]
         lines += ["", f"## {_folder_title(folder)}", ""]
         rows = ((_code(output.file_name(_EXAMPLE)), _escaped(output.description)) for output in files)
         lines += _table(("file", "holds"), rows)
@@ -114,7 +114,7 @@ def descriptions_text() -> str:
 
 def ignored_text() -> str:
     """The patterns that the outputs' ``.bidsignore`` has."""
-    return ", ".join(_code(pattern) for pattern in names.BIDSIGNORE)
+    return ", ".join(_code(pattern) for pattern in BIDSIGNORE)
 
 
 def exit_codes_text() -> str:

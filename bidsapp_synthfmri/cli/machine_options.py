@@ -79,10 +79,10 @@ def run_options(function: Decorated) -> Decorated:
             click.option(
                 "--overwrite",
                 type=click.Choice(OVERWRITE),
-                default="always",
+                default="changed",
                 show_default=True,
-                help="Participants that are finished in OUTPUT_DIR: keep them, do those again whose"
-                " configuration changed, or all.",
+                help="Participants that are finished in OUTPUT_DIR, and the group: keep them, do those again"
+                " whose options, version or input changed or whose files are not whole, or all.",
             ),
             click.option(
                 "--stop-on-first-crash", is_flag=True, help="Leave the participants after one that fails."

@@ -22,6 +22,7 @@ from . import names
 from .columns import Column, Columns
 from .dataset import BIDS_VERSION, DISTRIBUTION
 from .names import OutputFile, Place
+from .outputs import BIDSIGNORE
 from .participant import NO_HUMAN
 from .writer import Writer, json_text
 
@@ -243,7 +244,7 @@ def require_bold_dataset(root: Path) -> None:
 
 _MARK = "SyntheticBOLD"
 # The schema has no table of confounds either.
-_IGNORED = "\n".join((*names.BIDSIGNORE, "*_timeseries.*")) + "\n"
+_IGNORED = "\n".join((*BIDSIGNORE, "*_timeseries.*")) + "\n"
 
 
 def _read_json(path: Path) -> Mapping[str, object]:

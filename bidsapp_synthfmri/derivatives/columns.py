@@ -242,6 +242,26 @@ RELIABILITY_COLUMNS = Columns(
         "n_trials": Column("Number of trials of all stimuli, repeated or not"),
     }
 )
+UNCERTAINTY_COLUMNS = Columns(
+    {
+        "roi": ROI,
+        "metric": Column(
+            "What the value is; variances in the responses' unit squared, means over the region's voxels",
+            levels=levels(
+                signal_variance="variance of a response that repeats with the stimulus",
+                noise_variance="variance of a single response that does not",
+                missed_variance="variance of the signal of test stimuli that the encoder does not predict;"
+                " unbiased, and therefore below 0 by chance where it is small",
+                posterior_variance="what the encoder itself expects to miss of them",
+                coverage="share of test stimuli and voxels with the mean response in the encoder's interval",
+            ),
+        ),
+        "nominal": Column("Chance with which the interval should hold the mean response; n/a for variances"),
+        "value": _VALUE,
+        "n_voxels": _N_VOXELS,
+        "n_stimuli": Column("Number of test stimuli"),
+    }
+)
 PAIR_COLUMNS = Columns(
     {
         "stimulus": Column("Identity of the test picture"),

@@ -20,6 +20,8 @@ from . import names
 from .citations import citation_bibtex, citation_markdown
 from .columns import DESCRIPTION_COLUMNS
 from .descriptions import DESCRIPTIONS
+from .occupied import shared_files
+from .outputs import BIDSIGNORE, OUTPUTS
 from .tables import kinds_of, parse_table, table_text
 from .writer import json_text
 
@@ -48,8 +50,8 @@ def write_dataset_files(
 ) -> None:
     """Write the dataset's description, README, citations, descriptions and .bidsignore.
 
-    May be called by every participant and level, also at the same time: each file is replaced whole,
-    and what another level or image set has put into it is kept.
+    May be called by every participant and level, also at the same time: one waits for the other, each file
+    is replaced whole, and what another participant, level or image set has put into it is kept.
 
     Parameters
     ----------
@@ -67,13 +69,26 @@ def write_dataset_files(
     ------
     UsageError : OUTPUT_DIR holds the description of another dataset
     """
+    with shared_files(output_dir):
+        _write_dataset_files(output_dir, config, derivatives, source, environment, level, pipelines)
+
+
+def _write_dataset_files(
+    output_dir: Path,
+    config: RunConfig | ImageConfig,
+    derivatives: Mapping[str, Path] | None,
+    source: Json | None,
+    environment: Mapping[str, str],
+    level: str | None,
+    pipelines: Sequence[Json],
+) -> None:
     before = _existing(output_dir)
     level = config.level if level is None else level
     description = _description(before, config, level, derivatives or {}, source or {}, environment, pipelines)
     # The description first: were a run stopped half way, the folder would still be known as ours.
     for name, text in (
         (names.DATASET_DESCRIPTION, json_text(description)),
-        (names.IGNORED, "\n".join(names.BIDSIGNORE) + "\n"),
+        (names.IGNORED, "\n".join(BIDSIGNORE) + "\n"),
         (names.README, _readme()),
         (names.CITATION_MARKDOWN, citation_markdown()),
         (names.CITATION_BIBTEX, citation_bibtex()),
@@ -130,7 +145,9 @@ def _left_by_us(path: Path) -> bool:
         return True
     logs = path.parent / names.LOGS
     if path == logs or names.is_participant_page(path.name):
-        return logs.is_dir() and all(names.is_run_folder(folder.name) for folder in logs.iterdir())
+        return logs.is_dir() and all(
+            names.is_run_folder(item.name) or names.is_lock(item.name) for item in logs.iterdir()
+        )
     return False
 
 
@@ -187,9 +204,15 @@ def _description(
         **({"License": source["License"]} if isinstance(source.get("License"), str) else {}),
         "GeneratedBy": _chain(_generator(recorded, environment), pipelines),
         **({} if reads is None else {"SourceDatasets": [_source_dataset(reads, source)]}),
-        "DatasetLinks": {name: root.resolve().as_uri() for name, root in links.items()},
+        # Other participants, and the participant level before the group, may have read from more roots.
+        "DatasetLinks": {**_links(before), **{name: root.resolve().as_uri() for name, root in links.items()}},
         _CONFIGURATION: configurations,
     }
+
+
+def _links(description: Json) -> dict[str, str]:
+    links = description.get("DatasetLinks")
+    return {str(name): str(root) for name, root in links.items()} if isinstance(links, dict) else {}
 
 
 def generators_of(root: Path) -> tuple[Json, ...]:
@@ -226,11 +249,12 @@ def _generator(recorded: Json, environment: Mapping[str, str]) -> Json:
     about = metadata.metadata(DISTRIBUTION)
     if "Home-page" in about:
         generator["CodeURL"] = about["Home-page"]
-    container = _container(environment)
+    container = container_of(environment)
     return {**generator, "Container": container} if container else generator
 
 
-def _container(environment: Mapping[str, str]) -> Json:
+def container_of(environment: Mapping[str, str] = os.environ) -> Json:
+    """Type and tag of the container that this runs in, as ``GeneratedBy`` has them; empty outside of one."""
     image = next((environment[key] for key in _APPTAINER if environment.get(key)), None)
     tag = environment.get(CONTAINER_TAG)
     if image is None and tag is None:
@@ -275,7 +299,7 @@ def _recorded_descriptions(output_dir: Path) -> dict[str, str]:
 
 
 def _readme() -> str:
-    files = "\n".join(f"- `{_pattern(output)}`: {output.description}." for output in names.OUTPUTS)
+    files = "\n".join(f"- `{_pattern(output)}`: {output.description}." for output in OUTPUTS)
     return _README.format(version=__version__, files=files)
 
 

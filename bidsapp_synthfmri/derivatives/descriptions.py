@@ -17,5 +17,7 @@ DESCRIPTIONS = {
     "untrained": "Responses predicted by an encoding model on the untrained network; no human was scanned",
     "pictures": "What the network's features say of the pictures, without any response",
     "accounting": "Agreement of real with real, and of synthetic with real responses",
+    "uncertainty": "Signal and noise of single responses, and what the encoder misses of them",
+    "results": "What was written, from what, and whether it is whole",
     "leakage": "What training may have seen of the test stimuli",
 }

@@ -20,6 +20,7 @@ DICTIONARIES = MappingProxyType(
         names.ENCODING_SCORES: columns.ENCODING_COLUMNS,
         names.ACCOUNTING_SCORES: columns.ACCOUNTING_COLUMNS,
         names.RELIABILITY_SCORES: columns.RELIABILITY_COLUMNS,
+        names.UNCERTAINTY_SCORES: columns.UNCERTAINTY_COLUMNS,
         names.LEAKAGE_PAIRS: columns.PAIR_COLUMNS,
         names.LEAKAGE_STIMULI: columns.LEAKAGE_STIMULUS_COLUMNS,
         names.LEAKAGE_SCORES: columns.LEAKAGE_SCORE_COLUMNS,
@@ -31,7 +32,7 @@ DICTIONARIES = MappingProxyType(
         names.GROUP_TRANSFER: TRANSFER_COLUMNS,
     }
 )
-"""The columns that a table can have, by the kind of file; every table of ``names.OUTPUTS`` is here."""
+"""The columns that a table can have, by the kind of file; every table of ``OUTPUTS`` is here."""
 
 
 def columns_of(output: OutputFile) -> Columns | None:

@@ -13,6 +13,7 @@ from ..atomic import write_bytes
 from ..config import RunConfig
 from ..synthesis_config import ImageConfig
 from . import names
+from .occupied import shared_files
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class RunLog:
         started = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         folder = config.output_dir / names.LOGS / f"{started}_{uuid4()}"
         folder.mkdir(parents=True)
-        write_bytes(folder / names.RUN_CONFIGURATION, config.to_toml().encode())
+        with shared_files(config.output_dir):
+            write_bytes(folder / names.RUN_CONFIGURATION, config.to_toml().encode())
         return cls(folder)
 
     @property
@@ -42,9 +44,10 @@ class RunLog:
 
     def crash(self, error: BaseException, participant: str | None = None) -> Path:
         """Record an exception with its traceback; the file is named after the participant."""
-        what = "run" if participant is None else f"sub-{participant}"
+        what = names.subject(participant, "run")
         attempts = (what if n == 1 else f"{what}-{n}" for n in itertools.count(1))
         paths = (self.folder / names.CRASH.format(what=attempt) for attempt in attempts)
         path = next(path for path in paths if not path.exists())
-        write_bytes(path, "".join(traceback.format_exception(error)).encode())
+        with shared_files(self.folder.parents[1]):
+            write_bytes(path, "".join(traceback.format_exception(error)).encode())
         return path

@@ -10,7 +10,7 @@ from ..errors import UsageError
 
 # BIDS has no `stat-` yet; it follows `desc-`, where the statmap proposals put it.
 ENTITY_ORDER = ("sub", "ses", "task", "run", "space", "split", "label", "desc", "stat")
-_LABEL = re.compile(r"[A-Za-z0-9]+")
+LABEL = re.compile(r"[A-Za-z0-9]+")
 
 PARTICIPANT_FOLDER = "sub-{sub}/func"
 PARTICIPANT_FIGURES = "sub-{sub}/figures"
@@ -31,8 +31,11 @@ RUN_CONFIGURATION = "config.toml"
 RUN_LOG = "run.log"
 RESOURCES = "resources.tsv"
 CRASH = "crash-{what}.txt"
+LOCK = ".{what}.lock"
+PARTIAL_FILES = ".*.partial"
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
+_LOCK = re.compile(r"\.[A-Za-z0-9-]+\.lock")
 _PARTICIPANT_PAGE = re.compile(r"sub-[A-Za-z0-9]+\.html")
 
 
@@ -110,7 +113,7 @@ class OutputFile:
 
 
 def _label(entity: str, value: str | None) -> str:
-    if value is None or not _LABEL.fullmatch(value):
+    if value is None or not LABEL.fullmatch(value):
         raise UsageError(f"{entity}-{value} is not a BIDS label", "Use letters and digits only")
     return value
 
@@ -218,6 +221,9 @@ LEAKAGE_SCORES = _participant_table(
 RELIABILITY_SCORES = _participant_table(
     "reliability", "scores", "Reliability of the real responses, by region"
 )
+UNCERTAINTY_SCORES = _participant_table(
+    "uncertainty", "scores", "Variance of single responses, what the encoder misses, coverage, by region"
+)
 ENCODER = OutputFile(
     PARTICIPANT_FOLDER, _SUBJECT, "model", ".safetensors", "The encoder's weights and its card", "encoder"
 )
@@ -235,6 +241,7 @@ PAGE = OutputFile(ROOT, ("sub",), "", ".html", "The participant's report")
 ESTIMATION_FIGURE = "estimation"
 CONTROL_FIGURE = "control"
 CONTROL_LAYERS_FIGURE = "controllayers"
+UNCERTAINTY_FIGURE = "uncertainty"
 
 GROUP_DECODING = OutputFile(GROUP_FOLDER, (), "decoding_scores", ".tsv", "Decoding of real responses")
 GROUP_CONTRASTS = OutputFile(
@@ -256,71 +263,17 @@ GROUP_TRANSFER = OutputFile(
     ".tsv",
     "Responses of one participant as another's, through synthetic responses to pictures of both",
 )
+MANIFEST = OutputFile(
+    PARTICIPANT_FOLDER,
+    _SUBJECT,
+    "manifest",
+    ".json",
+    "The participant's files, and what tells that neither they nor the input have changed",
+    "results",
+)
+GROUP_MANIFEST = OutputFile(GROUP_FOLDER, (), "manifest", ".json", "The same of the group's files")
 GROUP_SUMMARY = OutputFile(GROUP_FOLDER, (), "summary", ".json", "Facts of the group level's run")
 GROUP_PAGE = OutputFile(ROOT, (), GROUP_FOLDER, ".html", "The group's report")
-
-OUTPUTS = (
-    RESPONSES,
-    TRIALS,
-    DROPPED_TRIALS,
-    ROIS,
-    MEASURED_ROIS,
-    NCSNR,
-    RELIABILITY,
-    NOISE_CEILING,
-    SPLIT_HALF,
-    TIME_TO_PEAK,
-    RIDGE_FRACTION,
-    RELIABILITY_SCORES,
-    ENCODER,
-    ENCODER_R,
-    BEST_LAYER,
-    ENCODING_SCORES,
-    SYNTHETIC,
-    SYNTHETIC_STIMULI,
-    SYNTHETIC_SD,
-    SYNTHETIC_MANIFEST,
-    UNSEEN,
-    UNSEEN_STIMULI,
-    UNTRAINED,
-    PICTURES,
-    RANKED_STIMULI,
-    RANK_PAGE,
-    ACCOUNTING_SCORES,
-    LEAKAGE_PAIRS,
-    LEAKAGE_STIMULI,
-    LEAKAGE_SCORES,
-    SUMMARY,
-    THUMBNAILS,
-    PAGE,
-    GROUP_DECODING,
-    GROUP_CONTRASTS,
-    GROUP_CONFUSION,
-    GROUP_DECISIONS,
-    GROUP_IDENTIFICATION,
-    GROUP_TRANSFER,
-    GROUP_SUMMARY,
-    GROUP_PAGE,
-)
-
-# What the schema does not know yet, data and sidecar together.
-BIDSIGNORE = (
-    "*_statmap.*",
-    "*_dseg.dlabel.nii",
-    "*_scores.*",
-    "*_trials.*",
-    "*_stimuli.*",
-    "*_pairs.*",
-    "*_model.*",
-    "*_components.*",
-    "*_summary.*",
-    "*_manifest.*",
-    "*.html",
-    CITATION_MARKDOWN,
-    CITATION_BIBTEX,
-    "group",
-    "**/figures",
-)
 
 
 def of_extra_set(output: OutputFile, name: str | None) -> OutputFile:
@@ -365,35 +318,26 @@ def is_run_folder(name: str) -> bool:
     return _RUN_FOLDER.fullmatch(name) is not None
 
 
+def subject(participant: str | None, otherwise: str = GROUP_FOLDER) -> str:
+    """A participant's folder; without a participant, what is written instead."""
+    return otherwise if participant is None else f"sub-{participant}"
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file below ``logs`` is one that runs lock."""
+    return _LOCK.fullmatch(name) is not None
+
+
 def is_partial(name: str) -> bool:
     """Whether a file is one that a kill in the middle of a write leaves behind."""
     return _PARTIAL.fullmatch(name) is not None
 
 
+def is_page(name: str) -> bool:
+    """Whether a file of OUTPUT_DIR is named as a page, a participant's or the group's."""
+    return is_participant_page(name) or name == GROUP_PAGE.relative(Place())
+
+
 def is_participant_page(name: str) -> bool:
     """Whether a file of OUTPUT_DIR is named as a participant's page."""
     return _PARTICIPANT_PAGE.fullmatch(name) is not None
-
-
-def participants_with(output_dir: Path, output: OutputFile) -> tuple[str, ...]:
-    """Labels of the participants that have at least one such file, sorted."""
-    folders = sorted(output_dir.glob(PARTICIPANT_FOLDER.format(sub="*")))
-    labels = [folder.parent.name.removeprefix("sub-") for folder in folders]
-    return tuple(
-        label for label in labels if _LABEL.fullmatch(label) and tasks_with(output_dir, label, output)
-    )
-
-
-def tasks_with(output_dir: Path, participant: str, output: OutputFile) -> tuple[str, ...]:
-    """Tasks for which a participant has such a file, sorted."""
-    pattern = output.path(output_dir, Place(participant, "TASK", "SPACE"))
-    found = pattern.parent.glob(pattern.name.replace("TASK", "*").replace("SPACE", "*"))
-    return tuple(sorted({match[1] for path in found if (match := re.search(r"_task-([^_]+)_", path.name))}))
-
-
-def extra_sets(output_dir: Path, place: Place) -> tuple[str, ...]:
-    """Names of the extra image sets for which a participant has synthetic responses, sorted."""
-    pattern = of_extra_set(SYNTHETIC_STIMULI, "NAME").path(output_dir, place)
-    before, after = pattern.name.split("NAME")
-    found = pattern.parent.glob(f"{before}?*{after}")
-    return tuple(sorted(path.name[len(before) : -len(after)] for path in found))

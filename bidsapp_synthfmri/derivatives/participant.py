@@ -17,6 +17,7 @@ from ..encoding.components import PictureComponents
 from ..errors import SynthfmriError
 from ..structures import Estimation, FloatArray, IntArray, Json, Responses, Space, Synthetic
 from . import columns, images, names
+from .found import extra_sets
 from .names import OutputFile
 from .writer import Writer
 
@@ -28,19 +29,25 @@ _SCALES = {"percent": "percent signal change", "z": "z score within session"}
 def begin_participant(writer: Writer) -> None:
     """Withdraw what must not be read beside new results.
 
-    That is the summary of an earlier run, so that a participant whose files are half old and half new does
-    not count as written, and what the new run may not have: extra image sets, voxels and trials left out,
-    what an estimator chose, the untrained control, responses to unseen categories.
+    That is an earlier run's summary and manifest, so that a participant whose files are half old and half new
+    does not count as written; its page; and what the new run may not have: extra image sets, voxels and
+    trials left out, what an estimator chose, the untrained control, responses to unseen categories.
     """
-    writer.withdraw(names.SUMMARY)
+    for output in (names.SUMMARY, names.MANIFEST, names.PAGE):
+        writer.withdraw(output)
     for kind in (names.MEASURED_ROIS, names.TIME_TO_PEAK, names.RIDGE_FRACTION, names.DROPPED_TRIALS):
         for output in names.with_companions(kind):
             writer.withdraw(output)
     for output in (names.UNTRAINED, names.PICTURES, names.UNSEEN, names.UNSEEN_STIMULI):
         writer.withdraw(output)
-    for figure in (names.ESTIMATION_FIGURE, names.CONTROL_FIGURE, names.CONTROL_LAYERS_FIGURE):
+    for figure in (
+        names.ESTIMATION_FIGURE,
+        names.CONTROL_FIGURE,
+        names.CONTROL_LAYERS_FIGURE,
+        names.UNCERTAINTY_FIGURE,
+    ):
         writer.withdraw(names.figure(figure))
-    for name in names.extra_sets(writer.output_dir, writer.place):
+    for name in extra_sets(writer.output_dir, writer.place):
         for output in (
             names.SYNTHETIC,
             names.SYNTHETIC_STIMULI,
@@ -312,12 +319,14 @@ def write_scores(
     encoding: pd.DataFrame | None = None,
     accounting: pd.DataFrame | None = None,
     reliability: pd.DataFrame | None = None,
+    uncertainty: pd.DataFrame | None = None,
 ) -> None:
     """Write the long-form tables of scores that are given."""
     tables: tuple[tuple[OutputFile, pd.DataFrame | None, columns.Columns], ...] = (
         (names.ENCODING_SCORES, encoding, columns.ENCODING_COLUMNS),
         (names.ACCOUNTING_SCORES, accounting, columns.ACCOUNTING_COLUMNS),
         (names.RELIABILITY_SCORES, reliability, columns.RELIABILITY_COLUMNS),
+        (names.UNCERTAINTY_SCORES, uncertainty, columns.UNCERTAINTY_COLUMNS),
     )
     for output, table, known in tables:
         if table is not None:

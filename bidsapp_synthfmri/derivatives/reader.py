@@ -28,7 +28,7 @@ from ..structures import (
     VoxelSpace,
 )
 from ..synthesis.noise_model import NoiseModel
-from . import images, names
+from . import found, images, names
 from .names import OutputFile, Place
 from .results import EncoderMaps, GroupResults, LeakageResults, ParticipantResults, ReliabilityMaps
 from .source import RUN_AGAIN, Source
@@ -40,7 +40,7 @@ _SUMMARY_KEYS = {"participant": str, "task": str, "space": str, "notes": list}
 
 def participants_written(output_dir: Path) -> tuple[str, ...]:
     """Labels of the participants whose results are complete, sorted."""
-    return names.participants_with(output_dir, names.SUMMARY)
+    return found.participants_with(output_dir, names.SUMMARY)
 
 
 def written_summary(output_dir: Path, participant: str, task: str | None = None) -> Json:
@@ -76,7 +76,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         responses=responses,
         splits=splits,
         synthetic=synthetic,
-        extra=tuple(_synthetic(source, voxels, name) for name in names.extra_sets(output_dir, place)),
+        extra=tuple(_synthetic(source, voxels, name) for name in found.extra_sets(output_dir, place)),
         encoding=source.table(names.ENCODING_SCORES),
         accounting=source.table(names.ACCOUNTING_SCORES),
         reliability=source.table(names.RELIABILITY_SCORES),
@@ -87,6 +87,7 @@ def load_participant(output_dir: Path, participant: str, task: str | None = None
         unseen=_unseen(source, voxels),
         untrained=_untrained(source, synthetic),
         pictures=_pictures(source, synthetic),
+        uncertainty=_optional(source, names.UNCERTAINTY_SCORES),
     )
 
 
@@ -193,7 +194,7 @@ def _main(table: pd.DataFrame, summary: Json) -> pd.DataFrame:
 
 
 def _source(output_dir: Path, participant: str, task: str | None) -> Source:
-    tasks = names.tasks_with(output_dir, participant, names.SUMMARY)
+    tasks = found.tasks_with(output_dir, participant, names.SUMMARY)
     if not tasks:
         there = ", ".join(participants_written(output_dir)) or "none"
         problem = f"{output_dir} holds no results of participant {participant} (there: {there})"

@@ -49,6 +49,7 @@ class ParticipantResults:
     unseen : responses by encoders that saw no trial of the pictures' categories; None where there are none
     untrained : as ``synthetic``, of the untrained network; None where it was not asked for
     pictures : the stimuli's features in short; None where an older version wrote
+    uncertainty : long-form variances and coverage; None where an older version wrote
     """
 
     participant: str
@@ -69,6 +70,7 @@ class ParticipantResults:
     unseen: Synthetic | None = None
     untrained: Synthetic | None = None
     pictures: PictureComponents | None = None
+    uncertainty: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

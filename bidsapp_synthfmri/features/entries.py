@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from ..locks import is_abandoned, locked
 from ..structures import FloatArray, IntArray, Json
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ _LOGGER = logging.getLogger(__name__)
 VALUES = "values.npy"
 RECORD = "entry.json"
 PARTIAL = ".partial-"
+LOCK = ".lock"
 _ABANDONED_AFTER = 6 * 3600.0
 _BYTES_A_READ = 1 << 22
 _FLOAT32 = np.dtype("<f4")
@@ -148,7 +150,8 @@ def unpublished(cache_dir: Path) -> Iterator[Path]:
     partial = cache_dir / f"{PARTIAL}{uuid4().hex}"
     partial.mkdir()
     try:
-        yield partial
+        with locked(partial / LOCK):
+            yield partial
     finally:
         shutil.rmtree(partial)
 
@@ -172,9 +175,9 @@ def publish(made: Path, folder: Path) -> None:
 
 
 def _remove_abandoned(cache_dir: Path) -> None:
-    """Remove what killed processes left; a live one writes with every batch."""
+    """Remove what killed processes left; where locks are not known, a live one writes with every batch."""
     for partial in cache_dir.glob(f"{PARTIAL}*"):
-        if time.time() - _last_written(partial) > _ABANDONED_AFTER:
+        if is_abandoned(partial / LOCK) or time.time() - _last_written(partial) > _ABANDONED_AFTER:
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .page import Page, render
 
 
-def failure_page(participant: str, error: str, remedy: str, log: str) -> Page:
+def failure_page(participant: str, error: str, remedy: str, log: str, crashes: Sequence[str] = ()) -> Page:
     """What went wrong, what to do about it, and where the details are.
 
     Parameters
@@ -13,6 +15,11 @@ def failure_page(participant: str, error: str, remedy: str, log: str) -> Page:
     participant : label without ``sub-``
     error : the problem, as the error says it
     remedy : what to do
-    log : path of the log or crash file, as text
+    log : path of the log, as text
+    crashes : paths of crash files, the latest last
     """
-    return Page(render("failure.html.j2", participant=participant, error=error, remedy=remedy, log=log))
+    return Page(
+        render(
+            "failure.html.j2", participant=participant, error=error, remedy=remedy, log=log, crashes=crashes
+        )
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..derivatives.results import GroupResults
 from .confusion_figure import confusion_figure
 from .contrast_words import WHY_THEY_DISAGREE
@@ -18,7 +20,7 @@ from .identification_words import METHOD, identification_sentences, identificati
 from .methods_text import group_methods, label_references, references
 from .numbers import count
 from .page import Page, render
-from .provenance import Fact, elapsed_table, notes_of, provenance_facts, software_table
+from .provenance import Fact, elapsed_table, incidents_of, notes_of, provenance_facts, software_table
 from .tables import Table
 from .transfer import transfer_view
 from .transfer_figure import transfer_figure
@@ -28,12 +30,13 @@ from .transfer_words import transfer_sentences, transfer_verdict
 from .unseen_words import unseen_verdict
 
 
-def group_page(results: GroupResults) -> Page:
+def group_page(results: GroupResults, crashes: Sequence[str] = ()) -> Page:
     """What decoding found: verdicts in words, figures, exact numbers, methods, provenance.
 
     Parameters
     ----------
     results : what the group level wrote; without a decoding row the page says what was skipped and why
+    crashes : paths of the crash files of the group's runs that failed
     """
     summary = results.summary
     scores = decoding_scores(results.decoding)
@@ -90,6 +93,7 @@ def group_page(results: GroupResults) -> Page:
                 *label_references(_label_sets(results)),
             ),
         ),
+        incidents=incidents_of(summary, crashes),
         provenance=provenance_facts(summary),
         software=software_table(summary),
         elapsed=elapsed_table(summary),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..derivatives.results import EncoderMaps, ParticipantResults, ReliabilityMaps
 from .accounting_figure import accounting_figure
 from .control import control_table, control_words, controls_of, without_control
@@ -23,12 +25,15 @@ from .provenance import (
     data_facts,
     elapsed_table,
     headline_facts,
+    incidents_of,
     notes_of,
     provenance_facts,
     software_table,
 )
 from .reliability_figure import reliability_figure
 from .tables import accounting_tables, layer_table, other_encoding_table, reliability_table
+from .uncertainty import uncertainty_table, uncertainty_words, variances_of
+from .uncertainty_figure import uncertainty_figure
 from .words import participant_verdicts, roi_sentences
 
 
@@ -38,6 +43,7 @@ def participant_page(
     encoder: EncoderMaps | None = None,
     examples: Examples | None = None,
     thumbnails: bytes | None = None,
+    crashes: Sequence[str] = (),
 ) -> Page:
     """What was found in one participant: verdicts in words, figures, exact numbers, methods, provenance.
 
@@ -48,6 +54,7 @@ def participant_page(
     encoder : the encoder's maps; without them their figures are left out
     examples : test images to show, as ``examples_of`` chooses them
     thumbnails : their pictures, see ``example_figure``
+    crashes : paths of the crash files of this participant's runs that failed
 
     Notes
     -----
@@ -62,6 +69,8 @@ def participant_page(
     reliable = None if maps is None else reliability_figure(maps, summary.get("min_ncsnr"))
     chosen = chosen_of(summary)
     choices = None if chosen is None else estimation_figure(chosen)
+    variances = () if results.uncertainty is None else variances_of(results.uncertainty)
+    parts = uncertainty_figure(variances)
     audit = audit_of(results)
     by_source = None if audit is None else leakage_figure(audit)
     mosaics = () if encoder is None else map_figures(encoder)
@@ -93,6 +102,9 @@ def participant_page(
         dropped_table=dropped_table(results.dropped_trials),
         reliability_figure=reliable,
         reliability_table=reliability_table(results.reliability, "min_ncsnr" in summary),
+        uncertainty_words=uncertainty_words(variances) if variances else (),
+        uncertainty_figure=parts,
+        uncertainty_table=uncertainty_table(variances),
         leakage_verdicts=() if audit is None else leakage_verdicts(audit),
         leakage_figure=by_source,
         shared_tables=() if audit is None else shared_tables(audit),
@@ -100,6 +112,7 @@ def participant_page(
         data_facts=data_facts(summary),
         methods=participant_methods({**summary, "task": results.task, "space": results.space}),
         references=references(summary),
+        incidents=incidents_of(summary, crashes),
         provenance=provenance_facts(summary),
         software=software_table(summary),
         elapsed=elapsed_table(summary),
@@ -109,7 +122,7 @@ def participant_page(
         html,
         tuple(
             figure
-            for figure in (rows, shown, by_layer, *mosaics, *compared, by_source, choices, reliable)
+            for figure in (rows, shown, by_layer, *mosaics, *compared, by_source, choices, reliable, parts)
             if figure is not None
         ),
     )

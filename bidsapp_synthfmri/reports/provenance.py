@@ -20,6 +20,26 @@ class Fact:
     text: str
 
 
+@dataclass(frozen=True)
+class Incidents:
+    """What went wrong, or nearly.
+
+    Attributes
+    ----------
+    warnings : what the run warned of; None where it was not kept
+    crashes : paths of the crash files of runs that failed, relative to OUTPUT_DIR
+    """
+
+    warnings: tuple[str, ...] | None
+    crashes: tuple[str, ...]
+
+
+def incidents_of(summary: Json, crashes: Iterable[str] = ()) -> Incidents:
+    """Warnings of the run that made the results, and crash files of runs that did not."""
+    said = summary.get("warnings")
+    return Incidents(None if said is None else tuple(str(warning) for warning in said), tuple(crashes))
+
+
 def headline_facts(summary: Json) -> tuple[Fact, ...]:
     """The sizes of a participant's data, for the strip on top."""
     sessions = summary.get("sessions", [])
@@ -72,6 +92,7 @@ def provenance_facts(summary: Json) -> tuple[Fact, ...]:
         ("Bootstrap draws", _count(summary.get("n_bootstrap"))),
         ("Permutations", _count(summary.get("n_permutations"))),
         ("Device", summary.get("device")),
+        ("Container", _container(summary.get("container"))),
         ("Random seed", summary.get("seed")),
         ("Configuration hash", summary.get("configuration_hash")),
     )
@@ -140,6 +161,13 @@ def _estimator(summary: Json) -> str:
 
 def _unit(unit: object) -> str:
     return {"z": "z-scored within session", "percent": "percent signal change"}.get(str(unit), _text(unit))
+
+
+def _container(container: Json | None) -> str | None:
+    """Kind and tag; None where nothing is known of it."""
+    if container is None:
+        return None
+    return f"{container.get('Type')}, {container.get('Tag')}" if container else "none"
 
 
 def _count(value: object) -> str | None:

@@ -44,6 +44,24 @@ def logging_to(path: Path | None, verbosity: int) -> Iterator[None]:
             handler.close()
 
 
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """The warnings and errors that are logged meanwhile, each once."""
+    heard: list[str] = []
+
+    class Hearing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if (message := record.getMessage()) not in heard:
+                heard.append(message)
+
+    handler = Hearing(logging.WARNING)
+    LOGGER.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        LOGGER.removeHandler(handler)
+
+
 _STEPS: list[str] = []
 
 

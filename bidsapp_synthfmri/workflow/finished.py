@@ -8,25 +8,30 @@ import click
 
 from .. import __version__
 from ..config import RunConfig
-from ..derivatives.names import SUMMARY, tasks_with
+from ..derivatives.found import crash_records, tasks_with
+from ..derivatives.names import MANIFEST, PAGE, SUMMARY
+from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import (
     load_group,
     participants_written,
     written_summary,
 )
+from ..derivatives.whole import is_whole
 from ..derivatives.writer import Writer
 from ..errors import InputMissingError, UsageError
 from ..reports import group_page
 from ..reports.methods_text import group_methods, participant_methods
 from ..structures import Json
 from .console import LOGGER
+from .fingerprint import fingerprint, of_inputs
+from .inputs import ParticipantInputs, read_inputs
 from .pages import write_page, write_participant_page
 
-NEVER, CHANGED = "never", "changed"
+NEVER, CHANGED, ALWAYS = "never", "changed", "always"
 
 
 def still_to_do(config: RunConfig, participants: Sequence[str]) -> tuple[str, ...]:
-    """The participants whose results are not there, or are to be made again.
+    """The participants whose results are not there, or may have to be made again.
 
     Raises
     ------
@@ -51,15 +56,10 @@ def still_to_do(config: RunConfig, participants: Sequence[str]) -> tuple[str, ..
             "Give an OUTPUT_DIR of its own, or run all participants with the same options",
         )
     kept = [
-        participant
-        for participant in participants
-        if participant in written
-        and (
-            config.overwrite == NEVER or (config.overwrite == CHANGED and _is_same(written[participant], own))
-        )
+        participant for participant in participants if participant in written and config.overwrite == NEVER
     ]
     for participant in kept:
-        LOGGER.info("sub-%s: finished before, kept (--overwrite %s)", participant, config.overwrite)
+        _say_kept(config, participant)
     return tuple(participant for participant in participants if participant not in kept)
 
 
@@ -67,6 +67,39 @@ def _tasks(config: RunConfig, participant: str) -> tuple[str, ...]:
     """The tasks of a participant's finished results that this run can be about."""
     there = tasks_with(config.output_dir, participant, SUMMARY)
     return tuple(task for task in there if config.task_label in (None, task))
+
+
+def _say_kept(config: RunConfig, participant: str) -> None:
+    LOGGER.info("sub-%s: finished before, kept (--overwrite %s)", participant, config.overwrite)
+
+
+def is_kept(config: RunConfig, participant: str) -> bool:
+    """Whether a participant's results stand as they were made, by this version from these files and options.
+
+    The page is made again where it alone is missing.
+
+    Raises
+    ------
+    SynthfmriError : what the readers refuse
+    """
+    if config.overwrite != CHANGED or len(tasks := _tasks(config, participant)) != 1:
+        return False
+    facts = written_summary(config.output_dir, participant, tasks[0])
+    if not _is_same(facts, config.content_hash()):
+        return False
+    inputs = read_inputs(config, participant)
+    writer = Writer(config.output_dir, participant, facts["task"], facts["space"])
+    if not is_whole(writer, MANIFEST, depends_on(config, inputs)):
+        return False
+    _say_kept(config, participant)
+    if not writer.path(PAGE).is_file():
+        write_participant_page(config.output_dir, participant, facts["task"], inputs.stimuli)
+    return True
+
+
+def depends_on(config: RunConfig, inputs: ParticipantInputs) -> str:
+    """Fingerprint of all that a participant's results are made of."""
+    return fingerprint(config.content_hash(), of_inputs(inputs))
 
 
 def _is_same(facts: Json, configuration: str) -> bool:
@@ -81,13 +114,17 @@ def remake_pages(config: RunConfig) -> None:
     Raises
     ------
     InputMissingError : there are none
+    OutputInUseError : another run is writing them
     """
     if config.level == "group":
-        write_page(Writer(config.output_dir), group_page(load_group(config.output_dir)))
+        with sole_writer(config.output_dir, None):
+            crashes = crash_records(config.output_dir)
+            write_page(Writer(config.output_dir), group_page(load_group(config.output_dir), crashes))
         LOGGER.info("group: page written again")
         return
     for participant in _finished(config):
-        path = write_participant_page(config.output_dir, participant, config.task_label)
+        with sole_writer(config.output_dir, participant):
+            path = write_participant_page(config.output_dir, participant, config.task_label)
         LOGGER.info("sub-%s: page written again, see %s", participant, path)
 
 

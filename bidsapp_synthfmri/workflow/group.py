@@ -7,16 +7,19 @@ from dataclasses import asdict
 
 from ..config import RunConfig
 from ..decoding.transfer_pictures import TransferParticipant
-from ..derivatives.dataset import write_dataset_files
+from ..derivatives.dataset import container_of, write_dataset_files
+from ..derivatives.found import crash_records, tasks_with
 from ..derivatives.group import write_group
-from ..derivatives.names import PAGE
+from ..derivatives.names import GROUP_MANIFEST, MANIFEST, PAGE, SUMMARY, Place
+from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import load_group, load_participant, participants_written
 from ..derivatives.results import ParticipantResults
+from ..derivatives.whole import is_whole, sha256_of
 from ..derivatives.writer import Writer
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
 from ..reports import group_page
 from ..structures import Json
-from .console import LOGGER, Stopwatch
+from .console import LOGGER, Stopwatch, heard_warnings
 from .decoding import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
@@ -25,6 +28,8 @@ from .decoding import (
     experiments_of,
     score_experiments,
 )
+from .fingerprint import fingerprint
+from .finished import ALWAYS
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
 from .pages import write_page
@@ -37,14 +42,26 @@ def run_group(config: RunConfig) -> None:
 
     Raises
     ------
+    OutputInUseError : another run is writing the group's files
     InputMissingError : the participant level has not run here, or a file that options name is not there
     NothingMatchedError : a participant asked for is not among those written
     InputMalformedError : files, experiments or labels that do not fit
     ParticipantFailedError : the files of one among several participants cannot be used; the others were
         pooled and written
     """
+    with sole_writer(config.output_dir, None), heard_warnings() as warnings:
+        _run_group(config, warnings)
+
+
+def _run_group(config: RunConfig, warnings: list[str]) -> None:
     watch = Stopwatch("group")
     participants = chosen_participants(config)
+    depends_on = _depends_on(config, participants)
+    if config.overwrite != ALWAYS and is_whole(Writer(config.output_dir), GROUP_MANIFEST, depends_on):
+        LOGGER.info("group: finished before, kept (--overwrite %s)", config.overwrite)
+        if not (config.output_dir / "group.html").is_file():
+            _write_page(config)
+        return
     experiments = experiments_of(config)
     decoded: list[ParticipantDecoded] = []
     unusable: dict[str, InputMissingError | InputMalformedError] = {}
@@ -93,6 +110,8 @@ def run_group(config: RunConfig) -> None:
         summary = _summary(config, decoded, [*notes, *(label_notes(labels) if named else ())], skipped)
         summary["experiments"] = [asdict(experiment) for experiment in experiments]
         summary["main_experiment"] = experiments[0].name
+        summary["elapsed"] = watch.elapsed
+        summary["warnings"] = [warning for warning in warnings if warning not in skipped]
         if any(experiment.unseen_categories for experiment in experiments):
             summary["unseen_categories"] = unseen
         write_group(
@@ -104,9 +123,9 @@ def run_group(config: RunConfig) -> None:
             decisions=scores.decisions,
             identification=identification.table,
             transfer=transfer.table,
+            depends_on=None if unusable else depends_on,
         )
-        writer = Writer(config.output_dir)
-        write_page(writer, group_page(load_group(config.output_dir)))
+        _write_page(config)
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
     if unusable:
         names = ", ".join(f"sub-{label}" for label in unusable)
@@ -115,6 +134,23 @@ def run_group(config: RunConfig) -> None:
             " decoded",
             "Run the participant level for them again, see the group's page for the reasons",
         )
+
+
+def _write_page(config: RunConfig) -> None:
+    page = group_page(load_group(config.output_dir), crash_records(config.output_dir))
+    write_page(Writer(config.output_dir), page)
+
+
+def _depends_on(config: RunConfig, participants: Sequence[str]) -> str:
+    """Fingerprint of what the group's results are made of."""
+    results = [
+        sha256_of(output.path(config.output_dir, Place(label, task)))
+        for label in participants
+        for output in (MANIFEST, SUMMARY)
+        for task in tasks_with(config.output_dir, label, output)
+    ]
+    experiments = None if config.experiments is None else sha256_of(config.experiments)
+    return fingerprint(config.content_hash(), list(participants), results, experiments, _unfinished(config))
 
 
 def chosen_participants(config: RunConfig) -> tuple[str, ...]:
@@ -189,5 +225,6 @@ def _summary(
         "notes": notes,
         "skipped": list(skipped),
         "software": software(),
+        "container": container_of(),
         "command": config.command,
     }

@@ -16,11 +16,13 @@ import torch
 from ..config import RunConfig
 from ..dataset.index import list_participants
 from ..derivatives.dataset import require_own
+from ..derivatives.found import crash_records, tasks_with
 from ..derivatives.logs import RunLog
-from ..derivatives.names import PAGE, RESOURCES, SUMMARY, tasks_with
+from ..derivatives.names import PAGE, RESOURCES, SUMMARY
 from ..derivatives.writer import Writer
 from ..errors import (
     MemoryExceededError,
+    OutputInUseError,
     OutputUnwritableError,
     ParticipantFailedError,
     SynthfmriError,
@@ -195,11 +197,14 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _write_failure(config: RunConfig, log: RunLog, participant: str, error: SynthfmriError) -> None:
     """A page that says what went wrong, unless a finished earlier run stands, not yet overwritten."""
+    if isinstance(error, OutputInUseError):
+        return  # the page is the other run's
     if tasks_with(config.output_dir, participant, SUMMARY):
         LOGGER.warning("sub-%s: the results and the page of its earlier run stand", participant)
         return
     record = str(log.path.relative_to(config.output_dir))
-    page = failure_page(participant, error.problem, error.remedy, record)
+    crashes = crash_records(config.output_dir, participant)
+    page = failure_page(participant, error.problem, error.remedy, record, crashes)
     try:
         Writer(config.output_dir, participant).text(PAGE, page.html)
     except OSError as unwritten:

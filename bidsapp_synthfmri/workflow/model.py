@@ -57,6 +57,8 @@ class FittedModel:
     folds : of the training trials
     synthetic : one row a stimulus, in order of first presentation
     unseen : responses by encoders without the categories of the pictures; None where they were not made
+    test_variance : (n_test_stimuli, n_voxels) posterior variance of the predictions of test stimuli, in the
+        order of ``synthetic``; None without ``uncertainty``
     """
 
     encoder: Encoder
@@ -64,6 +66,7 @@ class FittedModel:
     folds: Folds
     synthetic: Synthetic
     unseen: Synthetic | None = None
+    test_variance: FloatArray | None = None
 
 
 def fit_model(
@@ -110,7 +113,8 @@ def fit_model(
     )
     stored = partial(allocate, config.work_folder / _SCRATCH, array_budget(config))
     synthetic = _own_stimuli(encoder, fit, responses, features, stored)
-    return FittedModel(encoder, fit, folds, synthetic)
+    variance = _test_variance(encoder, responses, features, synthetic) if config.uncertainty else None
+    return FittedModel(encoder, fit, folds, synthetic, test_variance=variance)
 
 
 def with_noise(model: FittedModel, responses: Responses, known: Reliability | None) -> FittedModel:
@@ -150,8 +154,13 @@ def synthesise_set(encoder: Encoder, images: StimulusSet) -> Synthetic:
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
     """
+    return of_set(predict_images(encoder, images), encoder, images)
+
+
+def of_set(values: FloatArray, encoder: Encoder, images: StimulusSet) -> Synthetic:
+    """An encoder's responses (n_images, n_voxels) to an extra image set, with what is known of the images."""
     table = images.table.drop(columns="path").assign(split=images.name, prediction="encoder")
-    return Synthetic(predict_images(encoder, images), table, encoder.voxels)
+    return Synthetic(values, table, encoder.voxels)
 
 
 def predict_images(encoder: Encoder, images: StimulusSet) -> FloatArray:
@@ -193,6 +202,15 @@ def _own_stimuli(
         }
     )
     return Synthetic(values, table.join(_constant_columns(responses)), responses.voxels)
+
+
+def _test_variance(
+    encoder: Encoder, responses: Responses, features: Features, synthetic: Synthetic
+) -> FloatArray:
+    """(n_test_stimuli, n_voxels), some stimuli at a time: they are made in float64."""
+    rows = features.rows_of(responses.trials.stimuli)[synthetic.table["split"].to_numpy() == "test"]
+    parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+    return np.concatenate([encoder.variance_of_features(features.take(part)) for part in parts])
 
 
 def _constant_columns(responses: Responses) -> pd.DataFrame:

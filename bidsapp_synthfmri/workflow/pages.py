@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from ..derivatives import names
+from ..derivatives.found import crash_records
 from ..derivatives.reader import (
     load_encoder_maps,
     load_participant,
@@ -51,6 +52,7 @@ def write_participant_page(
         load_encoder_maps(output_dir, participant, task),
         examples,
         load_thumbnails(output_dir, participant, task),
+        crash_records(output_dir, participant),
     )
     write_page(writer, page)
     return writer.path(names.PAGE)

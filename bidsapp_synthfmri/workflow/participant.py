@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,34 +12,38 @@ import torch
 from ..config import UPPER_RUNGS, RunConfig
 from ..derivatives import names
 from ..derivatives import participant as written
-from ..derivatives.dataset import bids_uri, dataset_links, generators_of, write_dataset_files
-from ..derivatives.unseen import write_unseen
+from ..derivatives.occupied import sole_writer
+from ..derivatives.whole import write_manifest
 from ..derivatives.writer import Writer
+from ..encoding import Encoder
 from ..encoding.components import N_COMPONENTS
 from ..encoding.split import HeldOut, choose_test_set
-from ..encoding.storage import complete_card, encoder_bytes
 from ..errors import InputMalformedError
 from ..features.backbones import Backbone, load_backbone
 from ..features.cache import cached_features
 from ..features.extraction import n_units
 from ..responses import PRECOMPUTED, estimate_responses, standardise_precomputed
-from ..structures import BoolArray, Estimation, FloatArray, Json, Responses
-from .console import LOGGER, Stopwatch
+from ..structures import BoolArray, Estimation, Responses, StimulusSet, Synthetic
+from .console import LOGGER, Stopwatch, heard_warnings
 from .control import Control, untrained
+from .fingerprint import pictures, recorded
+from .finished import depends_on, is_kept
 from .inputs import ParticipantInputs, read_inputs
 from .leakage import audit, without_pictures
 from .memory import array_budget, fit_bytes, memory_budget, require_memory
-from .model import FittedModel, fit_model, selection_of, synthesise_set, with_noise
+from .model import FittedModel, fit_model, of_set, selection_of, synthesise_set, with_noise
 from .pages import write_participant_page
 from .preflight import FEATURE_CACHE, check_bids, needs_of, require_disk
 from .progress import told_images, told_phases
-from .runtime import choose_device, dataset_description, generator
+from .runtime import choose_device, generator
 from .scores import evaluate
-from .selection import Measured, measure, require_repeats
+from .selection import measure, require_repeats
 from .sources import image_sources
+from .steps import Step, keep_responses, kept_responses, step_of
 from .streaming import allocate, stays_in_memory
 from .summary import Computed, summary
 from .unseen import NOTHING_UNSEEN, UnseenPlan, plan_unseen, predict_unseen
+from .writing import write_results
 
 _SCRATCH = "responses"
 
@@ -50,14 +53,28 @@ def run_participant(config: RunConfig, participant: str) -> None:
 
     Raises
     ------
+    OutputInUseError : another run is writing this participant's files
     SynthfmriError : what the readers, the estimators and the backbone refuse
     """
+    with sole_writer(config.output_dir, participant):
+        if not is_kept(config, participant):
+            _run_participant(config, participant)
+
+
+def _run_participant(config: RunConfig, participant: str) -> None:
     watch = Stopwatch(f"sub-{participant}")
-    computed = _compute(config, participant, watch)
-    writer = Writer(config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space)
-    with watch.step("writing derivatives"):
-        _write(config, writer, computed)
-        written.write_summary(writer, summary(config, computed, watch.elapsed))
+    with heard_warnings() as warnings:
+        computed = _compute(config, participant, watch)
+        writer = Writer(
+            config.output_dir, participant, computed.inputs.files.task, computed.inputs.files.space
+        )
+        with watch.step("writing derivatives"):
+            write_results(config, writer, computed)
+            write_manifest(writer, names.MANIFEST, computed.depends_on)
+            facts = summary(config, computed, watch.elapsed)
+            written.write_summary(writer, {**facts, "warnings": warnings})
+            for images in computed.inputs.extra:
+                _step_of_set(config, participant, images).forget()
     with watch.step("writing the page"):
         write_participant_page(config.output_dir, participant, writer.place.task, computed.inputs.stimuli)
     LOGGER.info("sub-%s: done, see %s", participant, writer.path(names.PAGE))
@@ -77,7 +94,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         )
     with watch.step("reading the dataset"):
         units = n_units(backbone)
-        inputs, held_out, n_leaked = _read(config, participant, units)
+        inputs, held_out, n_leaked, made_of = _read(config, participant, units)
         require_disk(needs_of(config, inputs, backbone, units).disk)
     responses = _responses(config, inputs, device, watch)
     held_out = held_out.take(_kept(inputs, responses))
@@ -94,10 +111,18 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
     extra = []
     for images in inputs.extra:
         with watch.step(f"synthesising responses to {len(images)} images of {images.name}"):
-            extra.append(synthesise_set(model.encoder, images))
+            extra.append(_synthesised(config, inputs, model.encoder, images))
     with watch.step("accounting"):
         scores = evaluate(
-            config, participant, responses, measured, held_out, model.synthetic, model.fit, control
+            config,
+            participant,
+            responses,
+            measured,
+            held_out,
+            model.synthetic,
+            model.fit,
+            control,
+            model.test_variance,
         )
     with watch.step("auditing leakage"):
         weights, pictures = backbone.weights, inputs.stimuli
@@ -117,6 +142,7 @@ def _compute(config: RunConfig, participant: str, watch: Stopwatch) -> Computed:
         leakage=leakage,
         control=control,
         unseen=plan,
+        depends_on=made_of,
     )
 
 
@@ -135,6 +161,40 @@ def _estimate(config: RunConfig, inputs: ParticipantInputs, device: torch.device
         )
 
 
+def _kept_or_estimated(config: RunConfig, inputs: ParticipantInputs, device: torch.device) -> Responses:
+    """Responses that a killed run estimated from the same files by the same means, or new ones."""
+    depends_on = (recorded(inputs), config.responses, device.type, torch.get_num_threads())
+    step = step_of(config, inputs.files.participant, "responses", *depends_on)
+    found = kept_responses(step, inputs.trials, inputs.voxels)
+    if found is not None:
+        LOGGER.info("sub-%s: responses estimated before are used", inputs.files.participant)
+        return found
+    responses = _estimate(config, inputs, device)
+    keep_responses(step, responses, inputs.voxels)
+    return responses
+
+
+def _step_of_set(config: RunConfig, participant: str, images: StimulusSet, *depends_on: object) -> Step:
+    return step_of(config, participant, f"set-{images.name}", *depends_on)
+
+
+def _synthesised(
+    config: RunConfig, inputs: ParticipantInputs, encoder: Encoder, images: StimulusSet
+) -> Synthetic:
+    """Responses to an extra image set, those that a killed run made with the same encoder, or new ones."""
+    known = (recorded(inputs), pictures(inputs.stimuli), pictures(images), config.content_hash())
+    participant = inputs.files.participant
+    place = (str(choose_device(config.device)), torch.get_num_threads())
+    step = _step_of_set(config, participant, images, *known, *place)
+    found = step.read()
+    if found is not None:
+        LOGGER.info("sub-%s: responses to %s made before are used", participant, images.name)
+        return of_set(found[0], encoder, images)
+    made = synthesise_set(encoder, images)
+    step.keep(made.values, {}, {})
+    return made
+
+
 def _kept(inputs: ParticipantInputs, responses: Responses) -> BoolArray:
     """(n_trials,) the trials that have a response."""
     kept = np.ones(len(inputs.trials), dtype=bool)
@@ -150,7 +210,7 @@ def _responses(
     given = inputs.precomputed
     if given is None:
         with watch.step("estimating single-trial responses"):
-            return _estimate(config, inputs, device)
+            return _kept_or_estimated(config, inputs, device)
     with watch.step("reading precomputed responses"):
         estimation = Estimation(PRECOMPUTED, given.notes, given.missing)
         return standardise_precomputed(given.read(), inputs.trials, inputs.voxels, estimation)
@@ -221,9 +281,10 @@ def _control(
 
 def _read(
     config: RunConfig, participant: str, units: Sequence[int]
-) -> tuple[ParticipantInputs, HeldOut, int]:
-    """Inputs, test set, and how many extra pictures were test pictures; refused if they will not fit."""
+) -> tuple[ParticipantInputs, HeldOut, int, str]:
+    """Inputs, test set, how many extra pictures were test pictures, and what all depends on; or refused."""
     inputs = read_inputs(config, participant)
+    made_of = depends_on(config, inputs)
     check_bids(config, participant, inputs)
     require_repeats(config, participant, inputs.trials)
     image_sources(inputs.trials, config.source_column)  # hours before the audit, a wrong column is refused
@@ -246,7 +307,7 @@ def _read(
     if config.untrained_control and stays_in_memory(control, available):
         needed += control
     require_memory(needed, available, f"sub-{participant}: fitting {len(inputs.voxels)} voxels")
-    return inputs, held_out, n_leaked
+    return inputs, held_out, n_leaked, made_of
 
 
 def _without_test_pictures(inputs: ParticipantInputs, held_out: HeldOut) -> tuple[ParticipantInputs, int]:
@@ -272,109 +333,4 @@ def _report_inputs(participant: str, inputs: ParticipantInputs, held_out: HeldOu
         len(inputs.files.runs),
         len(inputs.voxels),
         held_out.rule,
-    )
-
-
-def _write(config: RunConfig, writer: Writer, computed: Computed) -> None:
-    responses, model = computed.responses, computed.model
-    derivatives = {**_responses_root(config), **dict(config.derivatives)}
-    given = computed.inputs.precomputed
-    recorded = [path for run in computed.inputs.recorded_runs for path in run.bold_files]
-    data = given.files if given else recorded
-    write_dataset_files(
-        config.output_dir,
-        config,
-        derivatives,
-        dataset_description(config.bids_dir),
-        pipelines=_pipelines(_roots_read(config, [*data, *computed.inputs.masks])),
-    )
-    written.begin_participant(writer)
-    links = dataset_links(config, derivatives)
-    sources = [bids_uri(path, links) for path in data]
-    masks = [bids_uri(path, links) for path in computed.inputs.masks]
-    written.write_responses(writer, responses, np.array(computed.held_out.labels), sources)
-    written.write_roi_dseg(writer, responses.voxels, masks)
-    _write_measured(writer, computed.measured, masks)
-    _write_encoder(writer, model)
-    written.write_synthetic(writer, model.synthetic, unit=responses.unit)
-    if model.fit.pictures is not None:
-        written.write_pictures(writer, model.fit.pictures, tuple(model.synthetic.table["stimulus"]))
-    if computed.control is not None:
-        control = computed.control
-        written.write_untrained(writer, control.synthetic, unit=responses.unit, facts=control.facts)
-    for images, synthetic in zip(computed.inputs.extra, computed.extra, strict=True):
-        written.write_synthetic(writer, synthetic, images.name, unit=responses.unit)
-    if model.unseen is not None:
-        write_unseen(writer, model.unseen, unit=responses.unit, facts=computed.unseen.facts)
-    _write_maps(writer, computed)
-    found = computed.leakage
-    written.write_leakage(writer, pairs=found.pairs, stimuli=found.stimuli, scores=found.scores)
-    written.write_scores(
-        writer,
-        encoding=computed.evaluation.encoding_table,
-        accounting=computed.evaluation.accounting.scores,
-        reliability=computed.evaluation.reliability_table,
-    )
-
-
-def _roots_read(config: RunConfig, read: Sequence[Path]) -> list[Path]:
-    """Folders of the derivatives that some of the files lie in."""
-    folder = config.bids_dir / "derivatives"
-    given = [path for _, path in config.derivatives]
-    roots = given or (sorted(folder.iterdir()) if folder.is_dir() else [])
-    return [root for root in roots if any(path.is_relative_to(root.absolute()) for path in read)]
-
-
-def _pipelines(roots: Sequence[Path]) -> list[Json]:
-    """What made the derivatives; where one's description cannot be read, that is said and it is left out."""
-    found: list[Json] = []
-    for root in roots:
-        try:
-            found += generators_of(root)
-        except InputMalformedError as error:
-            LOGGER.warning("%s; what made these data is not recorded", error.problem)
-    return found
-
-
-def _responses_root(config: RunConfig) -> dict[str, Path]:
-    """The folder of precomputed responses, by the name that BIDS URIs use for it."""
-    path = config.precomputed
-    if path is None:
-        return {}
-    return {"responses": path if path.is_dir() else path.absolute().parent}
-
-
-def _write_encoder(writer: Writer, model: FittedModel) -> None:
-    data = encoder_bytes(model.encoder)
-    # The card carries the data's hash: were a run stopped between the two, loading would refuse the pair.
-    writer.bytes(names.ENCODER, data)
-    writer.json(names.ENCODER_CARD, complete_card(model.encoder, data))
-
-
-def _write_measured(writer: Writer, measured: Measured, masks: Sequence[str]) -> None:
-    known, halves = measured.reliability, measured.split_half
-    undefined: FloatArray = np.full(len(measured.voxels), np.nan, dtype=np.float32)
-    rois = names.ROIS if measured.kept.all() else names.MEASURED_ROIS
-    if rois is names.MEASURED_ROIS:
-        written.write_roi_dseg(writer, measured.voxels, masks, rois)
-    written.write_reliability_maps(
-        writer,
-        measured.voxels,
-        ncsnr=undefined if known is None else known.ncsnr,
-        r=undefined if known is None else known.r,
-        noise_ceiling=undefined if known is None else known.noise_ceiling,
-        split_half=undefined if halves is None else halves,
-        rois=rois,
-    )
-    if measured.estimation is not None:
-        written.write_estimation_maps(writer, measured.voxels, measured.estimation, rois)
-
-
-def _write_maps(writer: Writer, computed: Computed) -> None:
-    written.write_maps(
-        writer,
-        computed.responses.voxels,
-        encoder_r=computed.evaluation.accounting.voxels.synthetic_real,
-        best_layer=computed.model.fit.best_layer,
-        layers=computed.model.fit.layers,
     )

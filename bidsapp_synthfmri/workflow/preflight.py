@@ -78,7 +78,8 @@ def needs_of(config: RunConfig, inputs: ParticipantInputs, backbone: Backbone, u
     n_pictures = n_extra + cache // (_FLOAT32 * max(sum(units), 1))
     seconds = _PICTURE_S * n_pictures + _BOLD_GB_S * _bold_gb(inputs)
     seconds += n_stimuli**2 * sum(units) / _FLOPS + len(units) * _FITS * _reduction_flops(inputs) / _FLOPS
-    return Needs({config.work_folder: cache, config.output_dir: matrices + encoder}, seconds)
+    kept = _FLOAT32 * n_voxels * (n_extra + (0 if inputs.precomputed else n_trials))  # steps' results
+    return Needs({config.work_folder: cache + kept, config.output_dir: matrices + encoder}, seconds)
 
 
 def _cache_bytes(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..dataset.image_listing import MISSING_LABEL, ListedImage
 from ..derivatives.dataset import write_dataset_files
+from ..derivatives.occupied import writer_of_set
 from ..derivatives.ranking import write_ranking
 from ..features.images import open_rgb
 from ..reports import LabelShare, Ranked, RankedImage, picture_sheet
@@ -56,10 +57,10 @@ def _rank(config: RankConfig, given: Pass) -> tuple[int, str]:
     with given.watch.step("writing the table and the sheet"):
         shown = _Shown.of(given, ranking)
         page = picture_sheet(_ranked(config, given, ranking, shown, regions, n_skipped))
-        write_dataset_files(config.output_dir, config)
-        sheet = write_ranking(
-            given.writer(config), config.label, _table(ranking, shown, means, given), page.html
-        )
+        writer = given.writer(config)
+        with writer_of_set(config.output_dir, str(writer.place.participant), f"rank{config.label}"):
+            write_dataset_files(config.output_dir, config)
+            sheet = write_ranking(writer, config.label, _table(ranking, shown, means, given), page.html)
     LOGGER.info("rank: the sheet is %s", sheet)
     return n_skipped, "the log beside the sheet"
 

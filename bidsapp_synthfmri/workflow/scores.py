@@ -11,6 +11,7 @@ import pandas as pd
 from ..config import RunConfig
 from ..encoding import EncoderFit
 from ..encoding.split import HeldOut
+from ..evaluation import uncertainty
 from ..evaluation.accounting import Accounting, account
 from ..evaluation.comparison import Comparison
 from ..evaluation.contrast import Contrast, contrast
@@ -32,12 +33,13 @@ class Evaluation:
     Attributes
     ----------
     accounting : the five rows
-    encoding_table, reliability_table : long form, see derivatives/columns.py
+    encoding_table, reliability_table, uncertainty_table : long form, see derivatives/columns.py
     """
 
     accounting: Accounting
     encoding_table: pd.DataFrame
     reliability_table: pd.DataFrame
+    uncertainty_table: pd.DataFrame
 
 
 def evaluate(
@@ -49,6 +51,7 @@ def evaluate(
     synthetic: Synthetic,
     fit: EncoderFit,
     control: Control | None = None,
+    test_variance: FloatArray | None = None,
 ) -> Evaluation:
     """The five rows on the test trials and encoding scores, of the voxels kept; reliability of all voxels.
 
@@ -59,6 +62,7 @@ def evaluate(
     measured : of all voxels
     held_out, synthetic, fit : the test set, and what the encoder says of it
     control : what the same network with random weights says of it; None where that was not asked
+    test_variance : (n_test_stimuli, n_voxels) of the predictions; None where the encoder does not know it
     """
     rois = responses.voxels.roi_sets()
     comparison = held_out_comparison(config, participant, responses, held_out, synthetic, measured.of_kept)
@@ -73,6 +77,7 @@ def evaluate(
         accounting=accounting,
         encoding_table=encoding,
         reliability_table=_reliability_table(measured),
+        uncertainty_table=_uncertainty_table(comparison, measured.of_kept, rois, test_variance),
     )
 
 
@@ -172,6 +177,15 @@ def _reliability_table(measured: Measured) -> pd.DataFrame:
         for metric, values in metrics.items()
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _uncertainty_table(
+    comparison: Comparison, known: Reliability | None, rois: Sequence[RoiSet], variance: FloatArray | None
+) -> pd.DataFrame:
+    """Empty where nothing repeats: noise is not known then."""
+    if known is None:
+        return pd.DataFrame(columns=list(uncertainty.COLUMNS))
+    return uncertainty.uncertainty_scores(comparison, known, rois, variance)
 
 
 def _mean(values: FloatArray, roi: RoiSet) -> float:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
@@ -17,12 +18,14 @@ from typing import Self
 import numpy as np
 
 from ..errors import OutputUnwritableError
+from ..locks import is_abandoned, locked
 from ..responses import RunData
 from ..structures import FloatArray
 from .console import LOGGER
 
 _GB = 1e9
 _SHARE_OF_MEMORY = 0.25
+_PREFIX, _LOCK = "runs-", ".lock"
 
 
 class RunStream:
@@ -111,9 +114,12 @@ class RunScratch:
     """
 
     def __init__(self, parent: Path) -> None:
+        self._held = ExitStack()
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            self.folder = Path(mkdtemp(prefix="runs-", dir=parent))
+            _remove_abandoned(parent)
+            self.folder = Path(mkdtemp(prefix=_PREFIX, dir=parent))
+            self._held.enter_context(locked(self.folder / _LOCK))
         except OSError as error:
             raise OutputUnwritableError(
                 f"{parent}, where the runs' series are kept, cannot be written ({error.strerror})",
@@ -140,6 +146,7 @@ class RunScratch:
     def remove(self) -> None:
         """Forget the runs and remove the folder; arrays stay readable to those who still have them."""
         self.runs.clear()
+        self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _mapped(self, name: str, values: FloatArray) -> FloatArray:
@@ -150,6 +157,13 @@ class RunScratch:
         finally:
             path.unlink(missing_ok=True)
         return mapped
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the folders of processes that were killed."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        if is_abandoned(folder / _LOCK):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _leave_memory(run: RunData) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..config import RunConfig
+from ..derivatives.dataset import container_of
 from ..encoding.split import HeldOut
 from ..features.backbones import Backbone
 from ..structures import Json, Responses, Synthetic
@@ -24,7 +25,10 @@ from .unseen import NOTHING_UNSEEN, UnseenPlan
 
 @dataclass(frozen=True)
 class Computed:
-    """All results of a participant; ``n_leaked`` extra images were test pictures and left out."""
+    """All results of a participant; ``n_leaked`` extra images were test pictures and left out.
+
+    ``depends_on`` is the fingerprint of all that was read, and the options.
+    """
 
     inputs: ParticipantInputs
     responses: Responses
@@ -38,6 +42,7 @@ class Computed:
     leakage: Leakage
     control: Control | None = None
     unseen: UnseenPlan = NOTHING_UNSEEN
+    depends_on: str = ""
 
 
 def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) -> Json:
@@ -88,6 +93,7 @@ def summary(config: RunConfig, computed: Computed, elapsed: dict[str, float]) ->
         "notes": _notes(config, computed),
         "elapsed": elapsed,
         "software": software(),
+        "container": container_of(),
         "command": config.command,
     }
 

@@ -15,6 +15,7 @@ from ..dataset.image_listing import MISSING_LABEL, ImageSurvey
 from ..derivatives import participant as written
 from ..derivatives.dataset import write_dataset_files
 from ..derivatives.manifest import Manifest
+from ..derivatives.occupied import writer_of_set
 from ..derivatives.writer import Writer
 from ..encoding import Encoder
 from ..errors import MemoryExceededError
@@ -56,6 +57,7 @@ def synthesise_pass(config: SynthesisConfig, given: Pass) -> tuple[int, str]:
 
     Raises
     ------
+    OutputInUseError : another run is writing this set
     SynthfmriError : what the encoder and the writer refuse
     """
     encoder, n_images = given.encoder, given.found.n_images
@@ -63,11 +65,12 @@ def synthesise_pass(config: SynthesisConfig, given: Pass) -> tuple[int, str]:
     sampler.require()
     size = config.shard_size or default_size(len(encoder.voxels), config.repeats, config.batch_size)
     writer = given.writer(config)
-    manifest = Manifest.open(writer, config.name, _configuration(config, encoder, given.found, size))
-    write_dataset_files(config.output_dir, config)
-    written.write_roi_dseg(writer, encoder.voxels)
-    with given.watch.step(f"synthesising responses to {n_images} images"):
-        _Synthesis(config, given, sampler, writer, manifest).run(cut(n_images, size))
+    with writer_of_set(config.output_dir, str(writer.place.participant), config.name):
+        manifest = Manifest.open(writer, config.name, _configuration(config, encoder, given.found, size))
+        write_dataset_files(config.output_dir, config)
+        written.write_roi_dseg(writer, encoder.voxels)
+        with given.watch.step(f"synthesising responses to {n_images} images"):
+            _Synthesis(config, given, sampler, writer, manifest).run(cut(n_images, size))
     require_some(manifest.n_skipped, n_images, config)
     return manifest.n_skipped, str(manifest.path)
 

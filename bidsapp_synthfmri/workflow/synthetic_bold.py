@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..dataset.image_sets import read_image_set
 from ..derivatives.bold_dataset import BoldDataset, require_bold_dataset
+from ..derivatives.occupied import sole_writer
 from ..encoding import Encoder
 from ..errors import UsageError
 from ..responses import PRECOMPUTED
@@ -69,7 +70,8 @@ def synthesise_bold(config: BoldConfig) -> int:
 def _from_files(config: BoldConfig, images: StimulusSet) -> None:
     encoder = Encoder.load(config.encoder, config.weights_file, str(choose_device(config.device)))
     uri = config.encoder.resolve().as_uri()
-    write_synthetic_bold(encoder, images, config.output_dir, config.bold, uri)
+    with sole_writer(config.output_dir, str(encoder.card["participant"])):
+        write_synthetic_bold(encoder, images, config.output_dir, config.bold, uri)
     LOGGER.info("synthesize: done, see %s", config.output_dir)
 
 

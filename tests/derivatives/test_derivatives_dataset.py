@@ -17,6 +17,7 @@ from bidsapp_synthfmri.derivatives.dataset import (
     require_own,
     write_dataset_files,
 )
+from bidsapp_synthfmri.derivatives.found import crash_records
 from bidsapp_synthfmri.derivatives.logs import RunLog
 from bidsapp_synthfmri.errors import InputMalformedError, UsageError
 
@@ -37,11 +38,33 @@ def test_seed_and_hash_are_recorded_for_each_level(config: RunConfig) -> None:
     assert found["DatasetLinks"]["fmriprep"] == "file:///prep"
 
 
+def test_roots_that_other_participants_read_stay_linked(config: RunConfig) -> None:
+    write_dataset_files(config.output_dir, config, {"fmriprep": Path("/prep")})
+    write_dataset_files(config.output_dir, config, {"masks": Path("/masks")})
+    links = description(config.output_dir)["DatasetLinks"]
+    assert set(links) == {"raw", "fmriprep", "masks"}
+    write_dataset_files(config.output_dir, config, {"fmriprep": Path("/elsewhere")})
+    assert description(config.output_dir)["DatasetLinks"]["fmriprep"] == "file:///elsewhere"
+
+
+def test_crash_files_are_found_by_whom_they_are_of(config: RunConfig) -> None:
+    assert crash_records(config.output_dir, "01") == ()
+    log = RunLog.create(config)
+    crashes = [log.crash(ValueError("a"), label) for label in ("01", "01", "010", None)]
+    stranger = config.output_dir / "logs" / "mine"
+    stranger.mkdir()
+    (stranger / "crash-sub-01.txt").write_text("not ours")
+    relative = [path.relative_to(config.output_dir).as_posix() for path in crashes]
+    assert crash_records(config.output_dir, "01") == tuple(sorted(relative[:2]))
+    assert crash_records(config.output_dir, "010") == (relative[2],)
+    assert crash_records(config.output_dir) == (relative[3],)
+
+
 def test_writing_again_changes_nothing(config: RunConfig) -> None:
     write_dataset_files(config.output_dir, config)
-    before = {path.name: path.read_bytes() for path in config.output_dir.iterdir()}
+    before = {path.name: path.read_bytes() for path in config.output_dir.iterdir() if path.is_file()}
     write_dataset_files(config.output_dir, config)
-    assert {path.name: path.read_bytes() for path in config.output_dir.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in config.output_dir.iterdir() if path.is_file()} == before
 
 
 def test_image_sets_of_earlier_runs_stay_described(config: RunConfig, tmp_path: Path) -> None:

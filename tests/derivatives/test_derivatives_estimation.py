@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bidsapp_synthfmri.derivatives import names, participant
+from bidsapp_synthfmri.derivatives.found import tasks_with
 from bidsapp_synthfmri.derivatives.reader import load_participant
 from bidsapp_synthfmri.structures import Estimation
 
@@ -105,7 +106,7 @@ def test_dropped_trials_read_back_beside_the_others(tmp_path: Path, make, write,
     assert len(load_participant(tmp_path, "01").responses.trials) == 12
     dictionary = json.loads(writer.path(names.DROPPED_TRIALS.with_extension(".json")).read_text())
     assert all(dictionary[name]["Description"] for name in read.columns)
-    assert names.tasks_with(tmp_path, "01", names.TRIALS) == ("scenes",)
+    assert tasks_with(tmp_path, "01", names.TRIALS) == ("scenes",)
 
 
 @pytest.mark.parametrize("on_surface", [False, True])

@@ -16,6 +16,7 @@ import pytest
 from bidsapp_synthfmri import atomic
 from bidsapp_synthfmri.derivatives import columns, names, participant
 from bidsapp_synthfmri.derivatives.descriptions import DESCRIPTIONS
+from bidsapp_synthfmri.derivatives.outputs import OUTPUTS
 from bidsapp_synthfmri.derivatives.writer import Writer
 from bidsapp_synthfmri.errors import SynthfmriError, UsageError
 
@@ -161,14 +162,14 @@ def test_not_a_number_is_null_in_json(tmp_path: Path) -> None:
 
 def test_names_are_distinct_and_in_the_order_of_bids_entities() -> None:
     place = names.Place("01", "scenes", "T1w")
-    paths = [output.relative(place) for output in names.OUTPUTS]
+    paths = [output.relative(place) for output in OUTPUTS]
     assert len(set(paths)) == len(paths)
     assert names.RESPONSES.relative(place) == (
         "sub-01/func/sub-01_task-scenes_space-T1w_desc-singletrial_stat-effect_statmap.dscalar.nii"
     )
     assert names.PAGE.relative(place) == "sub-01.html"
     assert names.GROUP_PAGE.relative(names.Place()) == "group.html"
-    described = {f"{output.desc}" for output in names.OUTPUTS if output.desc}
+    described = {f"{output.desc}" for output in OUTPUTS if output.desc}
     assert described == set(DESCRIPTIONS)
 
 

@@ -11,9 +11,9 @@ import click
 import pytest
 
 from bidsapp_synthfmri.cli.main import main
-from bidsapp_synthfmri.derivatives import names
 from bidsapp_synthfmri.derivatives.dictionaries import DICTIONARIES
 from bidsapp_synthfmri.derivatives.names import Place
+from bidsapp_synthfmri.derivatives.outputs import OUTPUTS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_every_command_has_its_every_option(reference: ModuleType) -> None:
 
 def test_every_output_and_every_column_is_there(reference: ModuleType) -> None:
     text = reference.outputs_text()
-    for output in names.OUTPUTS:
+    for output in OUTPUTS:
         assert f"`{output.file_name(Place('X', 'TASK', 'SPACE'))}`" in text
     for output, columns in DICTIONARIES.items():
         chapter = text.split(f"### {reference._table_title(output)}\n")[1].split("\n##")[0]
@@ -46,8 +46,8 @@ def test_every_output_and_every_column_is_there(reference: ModuleType) -> None:
 
 
 def test_every_table_among_the_outputs_has_its_columns_documented() -> None:
-    tables = {output for output in names.OUTPUTS if output.extension == ".tsv"}
-    assert tables == set(DICTIONARIES), "derivatives/dictionaries.py has one entry a table of names.OUTPUTS"
+    tables = {output for output in OUTPUTS if output.extension == ".tsv"}
+    assert tables == set(DICTIONARIES), "derivatives/dictionaries.py has one entry a table of OUTPUTS"
 
 
 def test_every_exit_code_is_there(reference: ModuleType) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bidsapp_synthfmri import errors
+from bidsapp_synthfmri.derivatives.occupied import sole_writer
 from bidsapp_synthfmri.errors import SynthfmriError
 
 NETWORK = ["--weights", "random", "--backbone", "squeezenet1_1", "--layers", "features.3"]
@@ -103,6 +104,14 @@ def test_10_images_skipped(command, demo, tmp_path):
     (encoder,) = demo.output.glob("sub-01/func/*_desc-encoder_model.safetensors")
     done = command("synthesize", encoder, images, tmp_path / "synthetic", "--n-cpus", 1)
     check(done, 10, "bad.png", "1 of 2 images")
+
+
+def test_11_output_in_use(level, tmp_path):
+    output = tmp_path / "out"
+    with sole_writer(output, "01"):
+        done = level(*NETWORK)
+        check(done, 11, "Another run is writing sub-01", "Wait until it has ended")
+    assert not (output / "sub-01.html").exists()
 
 
 def test_these_are_all_codes():

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,10 +68,45 @@ def test_a_run_can_be_repeated_shown_again_and_kept(finished, small, participant
         done = participant_level(small.bids_dir, "--overwrite", choice)
         assert done.exit_code == 0, done.output
     assert page.stat().st_mtime_ns == stamp
+    assert contents(finished) == before
     done = participant_level(small.bids_dir, "--participant-label", "02", "--random-seed", "5")
     assert done.exit_code == 2
     assert "made with other options" in done.output
     assert participants_written(finished) == ("01",)
+
+
+def test_only_what_is_missing_or_changed_is_done_again(finished, small, participant_level, tmp_path):
+    before = contents(finished)
+    page, table = finished / "sub-01.html", next(finished.rglob("*_desc-encoding_scores.tsv"))
+
+    def again(bids: Path = small.bids_dir) -> str:
+        done = participant_level(bids)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    # A missing page is made, and nothing else.
+    stamp = table.stat().st_mtime_ns
+    page.unlink()
+    assert "kept" in again()
+    assert page.is_file()
+    assert table.stat().st_mtime_ns == stamp
+
+    # A file that is not whole: all is written again, the responses come from the work directory.
+    table.write_text("half")
+    assert "responses estimated before are used" in again()
+    after = contents(finished)
+    assert {Path(name).suffix for name in before if after[name] != before[name]} <= {".json", ".html"}
+    assert after[str(table.relative_to(finished))] == before[str(table.relative_to(finished))]
+
+    # A file of the input that changed: responses too are estimated again.
+    copy = tmp_path / "bids"
+    shutil.copytree(small.bids_dir, copy, symlinks=True)
+    assert "kept" in again(copy)  # the same files elsewhere
+    bold = next((copy / "derivatives").rglob("sub-01_*_bold.nii.gz"))
+    os.utime(bold, (0, 0))
+    said = again(copy)
+    assert "kept" not in said
+    assert "responses estimated before" not in said
 
 
 def test_the_plan_says_what_it_will_take(small, participant_level):

@@ -117,6 +117,20 @@ def reliability(rois: dict[str, int], repeats: bool = True) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["roi", "metric", "value", "n_voxels", "n_stimuli", "n_trials"])
 
 
+def uncertainty(rois: dict[str, int], known: bool = True) -> pd.DataFrame:
+    """Variances of z-scored responses, a third of the signal missed; coverage too high at first."""
+    records = []
+    for roi, n_voxels in rois.items():
+        r = RELIABILITY.get(roi, 0.2)
+        variances = {"signal_variance": r, "noise_variance": 1 - r, "missed_variance": r / 3}
+        records += [(roi, metric, np.nan, value, n_voxels, 113) for metric, value in variances.items()]
+        if known:
+            records.append((roi, "posterior_variance", np.nan, 0.3 * r, n_voxels, 113))
+            shares = {0.5: 0.53, 0.8: 0.81, 0.95: 0.87 if roi == "RSC" else 0.94}
+            records += [(roi, "coverage", chance, value, n_voxels, 113) for chance, value in shares.items()]
+    return pd.DataFrame(records, columns=["roi", "metric", "nominal", "value", "n_voxels", "n_stimuli"])
+
+
 def participant_summary(rois: dict[str, int]) -> dict[str, Any]:
     """Facts of a participant's run."""
     return {
@@ -241,6 +255,7 @@ def make_participant(rois: dict[str, int] | None = None, repeats: bool = True) -
         encoding=encoding(sizes),
         accounting=accounting(sizes, repeats),
         reliability=reliability(sizes, repeats),
+        uncertainty=uncertainty(sizes) if repeats else uncertainty({}),
         summary=participant_summary(sizes),
         card={},
     )
@@ -289,6 +304,12 @@ def make_maps(rois: dict[str, int], n_left: int = 0, repeats: bool = True) -> Re
 def maps_of() -> Callable[..., ReliabilityMaps]:
     """Reliability maps of ROIs of one's own."""
     return make_maps
+
+
+@pytest.fixture(scope="session")
+def uncertainty_of() -> Callable[..., pd.DataFrame]:
+    """Variances of ROIs of one's own, with coverage or without."""
+    return uncertainty
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def test_a_page_has_the_section_only_where_the_summary_has_the_facts(
     assert 'id="estimation"' not in participant_page(participant_results).html
     summary = participant_results.summary | {"estimation": facts(), "responses": "hrf-denoise-ridge"}
     page = participant_page(replace(participant_results, summary=summary))
-    assert [figure.name for figure in page.figures] == ["accounting", "layers", "estimation"]
+    assert [figure.name for figure in page.figures] == ["accounting", "layers", "estimation", "uncertainty"]
     assert '<a href="#estimation">' in page.html
     assert (
         0 < page.html.index('id="layers"') < page.html.index('id="estimation"') < page.html.index('id="data"')

@@ -123,10 +123,10 @@ def test_identifiers_are_unique_and_references_resolve(pages: dict[str, Page], n
 @pytest.mark.parametrize(
     ("name", "figures"),
     [
-        ("participant", ["accounting", "layers"]),
-        ("with maps", ["accounting", "layers", "reliability"]),
+        ("participant", ["accounting", "layers", "uncertainty"]),
+        ("with maps", ["accounting", "layers", "reliability", "uncertainty"]),
         ("without repeats", ["accounting", "layers"]),
-        ("with control", ["accounting", "layers", "control", "controllayers"]),
+        ("with control", ["accounting", "layers", "control", "controllayers", "uncertainty"]),
         ("group", ["decoding", "learning", "confusion"]),
         ("skipped", []),
         ("failure", []),
@@ -173,13 +173,14 @@ def test_hostile_names_are_escaped_everywhere(
     group_of: Callable[..., GroupResults],
 ) -> None:
     results = participants_of({HOSTILE: 40, "all": 80})
-    summary = {**results.summary, "notes": [HOSTILE], "command": HOSTILE, "test_rule": HOSTILE}
-    participant = participant_page(replace(results, summary=summary))
+    texts = {"command": HOSTILE, "test_rule": HOSTILE, "warnings": [HOSTILE]}
+    summary = {**results.summary, "notes": [HOSTILE], **texts}
+    participant = participant_page(replace(results, summary=summary), crashes=[HOSTILE])
     group = group_of(["01", HOSTILE], [HOSTILE, "all"])
     confused = group.confusion.replace({"animal": HOSTILE})
     texts = {"classes": [HOSTILE], "skipped": [HOSTILE], "label_source": HOSTILE}
     grouped = group_page(replace(group, confusion=confused, summary={**group.summary, **texts}))
-    failed = failure_page(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    failed = failure_page(HOSTILE, HOSTILE, HOSTILE, HOSTILE, [HOSTILE])
     for page in (participant, grouped, failed):
         assert "<script" not in page.html
         checked = _parsed(page)
@@ -231,6 +232,7 @@ def test_nothing_computed_makes_a_page(participant_results: ParticipantResults) 
         accounting=participant_results.accounting.assign(value=math.nan, ci_low=math.nan, ci_high=math.nan),
         encoding=participant_results.encoding.iloc[:0],
         reliability=participant_results.reliability.iloc[:0],
+        uncertainty=None,
     )
     page = participant_page(empty)
     assert page.figures == ()
@@ -315,6 +317,32 @@ def test_a_table_of_the_pool_does_not_repeat_whose_it_is(group_results: GroupRes
     assert {row[1] for row in contrasts[1].rows} == {"synthetic, “extra”"}
     for table in (accuracies, *contrasts):
         assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+@pytest.mark.parametrize("page_of", ["participant", "group"])
+def test_warnings_and_crash_files_are_told_or_their_absence(
+    participant_results: ParticipantResults, group_of: Callable[..., GroupResults], page_of: str
+) -> None:
+    results = participant_results if page_of == "participant" else group_of(["01", "02"])
+    make = participant_page if page_of == "participant" else group_page
+
+    def html(crashes: list[str], **facts: object) -> str:
+        return make(replace(results, summary={**results.summary, **facts}), crashes=crashes).html
+
+    quiet = html([], warnings=[])
+    assert "The run gave no warning." in quiet
+    assert "No run is on record as failed." in quiet
+    loud = html(["logs/a/crash-sub-01.txt"], warnings=["the cache is full"])
+    assert "<li>the cache is full</li>" in loud
+    assert "logs/a/crash-sub-01.txt" in loud
+    assert "were not kept" in html([])
+
+
+def test_the_container_is_told(participant_results: ParticipantResults) -> None:
+    inside = {"container": {"Type": "docker", "Tag": "synthfmri:0.1"}}
+    for facts, text in ((inside, "docker, synthfmri:0.1"), ({"container": {}}, "none")):
+        page = participant_page(replace(participant_results, summary=participant_results.summary | facts))
+        assert f"<dt>Container</dt><dd>{text}</dd>" in page.html
 
 
 def test_failure_page_says_what_to_do_and_where_to_look(pages: dict[str, Page]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.dataset.rois import read_pool
 from bidsapp_synthfmri.errors import InputMalformedError, OutputUnwritableError
+from bidsapp_synthfmri.locks import locked
 from bidsapp_synthfmri.responses import RunData
 from bidsapp_synthfmri.simulate import SimulationConfig, simulate
 from bidsapp_synthfmri.workflow.inputs import ParticipantInputs, read_inputs
@@ -134,9 +135,22 @@ def test_the_second_time_comes_from_scratch_mapped_and_read_only(tmp_path):
                     run.bold[0] = 0
         assert len(source.begun) == begun
         (folder,) = (tmp_path / "work").iterdir()
-        assert not list(folder.iterdir())  # a process that is killed leaves no data behind
+        # A process that is killed leaves no data behind, and its lock tells that it is gone.
+        assert [item.name for item in folder.iterdir()] == [".lock"]
     assert not list((tmp_path / "work").iterdir())
     assert_same(run, make(N_RUNS - 1))
+
+
+def test_what_a_killed_process_left_goes_and_what_a_live_one_uses_stays(tmp_path):
+    abandoned, making, live = (tmp_path / f"runs-{name}" for name in ("abandoned", "making", "live"))
+    for folder in (abandoned, making, live):
+        folder.mkdir()
+        (folder / "0_bold.npy").write_bytes(b"half")
+    (abandoned / ".lock").write_text("")
+    with locked(live / ".lock"), RunStream(Source().reads, tmp_path, 1):
+        assert not abandoned.exists()
+        assert live.exists()
+        assert making.exists()
 
 
 def test_a_run_without_a_pool_is_kept_without_one(tmp_path):
