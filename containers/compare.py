@@ -28,6 +28,8 @@ from safetensors import safe_open
 TOLERANCE = 1e-6
 # Keys of JSON whose values say when, where and in what a run was made.
 OF_THE_RUN = frozenset({"Container", "DatasetLinks", "SourceDatasets", "command", "elapsed", "python"})
+# Hashes of files that are compared themselves: here their names count.
+_HASHES = "Files"
 _LOGS = "logs"
 _PAGES = (".html", ".svg", ".png")
 _DECIMAL = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")
@@ -138,7 +140,9 @@ def documents(ours: Path, theirs: Path, tolerance: float) -> Iterator[Difference
 def _values(where: str, own: Any, other: Any, tolerance: float) -> Iterator[Difference]:
     if isinstance(own, dict) and isinstance(other, dict):
         for key in sorted((set(own) | set(other)) - OF_THE_RUN):
-            if key in own and key in other:
+            if key == _HASHES and key in own and key in other:
+                yield from _values(f"{where}/{key}", sorted(own[key]), sorted(other[key]), tolerance)
+            elif key in own and key in other:
                 yield from _values(f"{where}/{key}", own[key], other[key], tolerance)
             else:
                 yield f"{where}/{key} is in one alone"
