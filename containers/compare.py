@@ -27,7 +27,18 @@ from safetensors import safe_open
 
 TOLERANCE = 1e-6
 # Keys of JSON whose values say when, where and in what a run was made.
-OF_THE_RUN = frozenset({"Container", "DatasetLinks", "SourceDatasets", "command", "elapsed", "python"})
+OF_THE_RUN = frozenset(
+    {
+        "Container",
+        "DatasetLinks",
+        "DependsOn",  # of the group: hashes of files that tell when they were made
+        "SourceDatasets",
+        "command",
+        "container",
+        "elapsed",
+        "python",
+    }
+)
 # Hashes of files that are compared themselves: here their names count.
 _HASHES = "Files"
 _LOGS = "logs"

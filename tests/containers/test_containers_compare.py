@@ -131,6 +131,19 @@ def test_files_of_one_folder_alone_and_changed_axes_are_told(
         assert word in found
 
 
+def test_of_files_with_hashes_the_names_must_be_the_same(
+    compare: ModuleType, pair: tuple[Path, Path]
+) -> None:
+    def write(folder: Path, files: dict[str, str]) -> None:
+        (folder / "manifest.json").write_text(json.dumps({"Files": files, "DependsOn": str(folder)}))
+
+    write(pair[0], {"a.html": "1"})
+    write(pair[1], {"a.html": "2"})
+    assert differences(compare, pair) == []
+    write(pair[1], {"b.html": "1"})
+    assert differences(compare, pair) == ["manifest.json: /Files/0: 'a.html' and 'b.html'"]
+
+
 def test_values_that_are_no_numbers_must_be_so_in_both(compare: ModuleType) -> None:
     ours = np.array([1.0, np.nan, np.inf])
     assert compare.far(ours, ours.copy()) == 0
