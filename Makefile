@@ -5,7 +5,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types imports docs descriptor pytest format clean
+.PHONY: demo test test-long lint types imports docs descriptor pytest format clean
 
 demo: $(INSTALLED)
 	$(BIN)/synthfmri demo $(DEMO) --overwrite
@@ -30,7 +30,11 @@ descriptor: $(INSTALLED)
 	$(BIN)/python tools/boutiques_descriptor.py > boutiques/synthfmri.json
 
 pytest: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not long"
+
+# Tests that take minutes each: whole runs under DataLad and SLURM, and the like.
+test-long: $(INSTALLED)
+	$(BIN)/pytest -m long
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
