@@ -32,7 +32,7 @@ def run_config(given: Collection[str], **options: Any) -> RunConfig:
     InputMissingError : the configuration file is not there
     """
     file = options.pop("config_file")
-    stored = {} if file is None else config_values(_text(file), f"--config-file {file}")
+    stored = {} if file is None else stored_values(file)
     values = _values(options)
     own = {*given, "label_set"} if "labels" in given else set(given)  # one option, two fields
     kept = {name: value for name, value in values.items() if name in own or name not in stored}
@@ -44,6 +44,17 @@ def run_config(given: Collection[str], **options: Any) -> RunConfig:
                 "Give BIDS_DIR OUTPUT_DIR and participant or group, or a --config-file that has them",
             )
     return RunConfig(**merged)
+
+
+def stored_values(file: Path) -> dict[str, Any]:
+    """Options of a configuration file, by ``RunConfig``'s names.
+
+    Raises
+    ------
+    InputMissingError : it is not there
+    UsageError : it cannot be read, or what ``config_values`` refuses
+    """
+    return config_values(_text(file), f"--config-file {file}")
 
 
 def _text(path: Path) -> str:

@@ -13,8 +13,9 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
-from ..config import RunConfig, config_values
-from ..errors import InputMissingError, SynthfmriError
+from ..config import RunConfig
+from ..errors import SynthfmriError
+from .configuration import stored_values
 from .engines import ENGINES, IMAGES, TORCH_HOME, Call, engine_program
 from .main import main as program
 from .main import run
@@ -125,9 +126,7 @@ def _completed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stored(file: Path) -> dict[str, Any]:
     """Values of a configuration file that name paths, and the level, as the command line has them."""
-    if not file.is_file():
-        raise InputMissingError(f"--config-file {file} is not there", "Give a TOML file of options")
-    values = config_values(file.read_text(encoding="utf-8"), f"--config-file {file}")
+    values = stored_values(file)
     kinds = {str(parameter.name): parameter.type for parameter in run.params}
     stored: dict[str, Any] = {"level": values["level"]} if "level" in values else {}
     for name in ("derivatives", "images"):

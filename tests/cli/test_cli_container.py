@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from bidsapp_synthfmri.cli.engines import ENGINES, Call
 from bidsapp_synthfmri.cli.main import main, run
 from bidsapp_synthfmri.cli.mounts import Mount
 from bidsapp_synthfmri.cli.paths import LabelsWord, NamedPath, NameOrPath, WrittenPath, split_path
-from bidsapp_synthfmri.errors import InputMissingError
+from bidsapp_synthfmri.errors import InputMissingError, UsageError
 
 # A fake engine: it records what it is called with, and ends as the container would.
 ENGINE = """#!{python}
@@ -358,6 +359,25 @@ def test_the_wrapper_s_own_options_come_first_and_those_of_the_program_are_its_o
     assert "--participant-label=01" in words, done.stderr
     helped = CliRunner().invoke(synthfmri_docker, ["--help"])
     assert "Options of synthfmri-docker come first" in " ".join(helped.output.split())
+
+
+def test_the_documentation_has_every_option_and_every_argument_of_the_build() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "containers.md").read_text(encoding="utf-8")
+    spelt = [name for made in synthfmri_docker.params for name in (*made.opts, *made.secondary_opts)]
+    for name in spelt:
+        if name.startswith("--") and name != "--version":
+            assert re.search(rf"`{name}\b", page), name
+    for name in re.findall(r"^ARG (\w+)", (root / "Dockerfile").read_text(), flags=re.MULTILINE):
+        assert f"`{name}`" in page, name
+
+
+def test_a_configuration_file_that_is_none_is_refused_before_any_engine(dataset: Path) -> None:
+    with pytest.raises(InputMissingError, match=r"run\.toml is not there"):
+        call_of("--config-file", "run.toml")
+    (dataset / "run.toml").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"run\.toml cannot be read"):
+        call_of("--config-file", "run.toml")
 
 
 def test_the_wrapper_starts_without_what_computes() -> None:
