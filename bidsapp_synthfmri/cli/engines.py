@@ -81,8 +81,8 @@ def _program(call: Call) -> list[str]:
 def _mount_words(mounts: Sequence[Mount]) -> list[str]:
     words = []
     for mount in mounts:
-        fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
-        words += ["--mount", ",".join(map(_quoted, fields if mount.writable else [*fields, "readonly"]))]
+        fields = ["type=bind", f"source={mount.source}", f"destination={mount.target}"]
+        words += ["--mount", ",".join(map(_quoted, fields if mount.writable else [*fields, "ro"]))]
     return words
 
 

@@ -218,7 +218,7 @@ def mounts_in(arguments: list[str]) -> list[tuple[str, str, bool]]:
     found = []
     for fields in csv.reader(lines):
         values = dict(part.partition("=")[::2] for part in fields)
-        found.append((values["source"], values["target"], "readonly" not in values))
+        found.append((values["source"], values["destination"], "ro" not in values))
     return found
 
 
