@@ -112,8 +112,18 @@ def _present(path: Path) -> Path:
 
 
 def _annex(path: Path) -> Path | None:
-    """The git-annex repository that holds a path; None where none does."""
-    return next((folder for folder in (path, *path.parents) if (folder / ".git" / "annex").exists()), None)
+    """The git-annex repository that holds a path; None where none does.
+
+    A subdataset may keep its annex in the dataset that it belongs to, which then is the repository.
+    """
+    for folder in (path, *path.parents):
+        annex = folder / ".git" / "annex"
+        if annex.exists():
+            above = Path(os.path.commonpath([os.path.realpath(folder), os.path.realpath(annex)]))
+            levels = len(Path(os.path.realpath(folder)).relative_to(above).parts)
+            above = (folder, *folder.parents)[levels]
+            return above if (above / ".git").exists() else folder
+    return None
 
 
 def container_words(command: click.Command, given: Mapping[str, Any], mounts: Mounts) -> list[str]:

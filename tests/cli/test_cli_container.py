@@ -135,6 +135,24 @@ def test_annexed_files_come_with_the_repository_that_their_links_lead_into(datas
     assert Mount(dataset / "pictures", Path("/data/labels")) in call.mounts
 
 
+def test_a_subdataset_comes_with_the_dataset_that_keeps_its_annex(dataset: Path) -> None:
+    (dataset / "study" / ".git" / "modules" / "inputs" / "annex").mkdir(parents=True)
+    inputs = dataset / "study" / "inputs"
+    inputs.mkdir()
+    (inputs / ".git").symlink_to("../.git/modules/inputs")
+    call = call_of("study/inputs", "out", "participant")
+    assert call.words[1] == "/data/bids-dir/inputs"
+    assert call.mounts[0] == Mount(dataset / "study", Path("/data/bids-dir"))
+
+
+def test_an_annex_elsewhere_brings_no_more_than_the_repository(dataset: Path) -> None:
+    (dataset / "elsewhere" / "annex").mkdir(parents=True)
+    (dataset / "bids" / ".git").mkdir()
+    (dataset / "bids" / ".git" / "annex").symlink_to(dataset / "elsewhere" / "annex")
+    call = call_of("bids", "out", "participant")
+    assert call.mounts[0] == Mount(dataset / "bids", Path("/data/bids-dir"))
+
+
 def test_a_link_out_of_its_folder_is_followed(dataset: Path) -> None:
     (dataset / "here").mkdir()
     (dataset / "here" / "w.pth").symlink_to(dataset / "weights" / "alexnet.pth")
