@@ -29,10 +29,11 @@ docs: $(INSTALLED)
 descriptor: $(INSTALLED)
 	$(BIN)/python tools/boutiques_descriptor.py > boutiques/synthfmri.json
 
+# Two processes, each on half of the processors.
 pytest: $(INSTALLED)
-	$(BIN)/pytest -m "not long"
+	$(BIN)/python tools/pytest_halves.py
 
-# Tests that take minutes each: whole runs under DataLad and SLURM, and the like.
+# What takes minutes each: dozens of kills, whole corpora, clusters, containers.
 test-long: $(INSTALLED)
 	$(BIN)/pytest -m long
 

@@ -18,7 +18,8 @@ _WHOLE_APP = "tests/integration"
 # These run the app, too, but not the demo: here the halves last about as long.
 _OF_THE_OTHER = (
     "test_integration_estimation.py",
-    "test_integration_exit_codes.py",
+    "test_integration_kills.py",
+    "test_integration_selection.py",
     "test_integration_surfaces.py",
 )
 _NO_TESTS_COLLECTED = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,8 @@ from .backbones import Backbone
 from .images import ImageSource
 from .preprocessing import Preprocessing
 from .squares import Square, square
+
+_LOGGER = logging.getLogger(__name__)
 
 __all__ = ["ImageSource", "extract", "n_units"]
 
@@ -47,17 +50,20 @@ def extract(
     Raises
     ------
     InputMissingError, InputMalformedError : a picture that is not there or cannot be decoded
+    torch.OutOfMemoryError : the device's memory does not hold one picture's activations
 
     Notes
     -----
     The same list, batch size and thread count give the same bits. Which images share a batch changes
     a feature only by float32 rounding, where a matrix product of another size sums in another order.
-    A GPU computes a batch while the caller uses the one before it.
+    A GPU computes a batch while the caller uses the one before it; where its memory runs out, batches are
+    passed in smaller parts from then on, which is logged as a warning.
     """
     on_gpu = backbone.device.type == "cuda"
     computing: tuple[Tensor, ...] | None = None
+    forward = _Forward(backbone)
     for pixels in _batches(backbone.preprocessing, images, batch_size, n_workers, pinned=on_gpu):
-        layers = backbone.activations(pixels)
+        layers = forward(pixels)
         if computing is not None:
             yield _arrays(computing)
         computing = layers if on_gpu else None
@@ -65,6 +71,40 @@ def extract(
             yield _arrays(layers)
     if computing is not None:
         yield _arrays(computing)
+
+
+class _Forward:
+    """Forward passes of batches, in smaller parts once the device's memory does not hold a whole one."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._most: int | None = None
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """The layers' activations.
+
+        Raises
+        ------
+        torch.OutOfMemoryError : not even one picture fits
+        """
+        while True:
+            size = len(pixels) if self._most is None else min(self._most, len(pixels))
+            try:
+                parts = [self._backbone.activations(part) for part in torch.split(pixels, size)]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                self._most = -(-size // 2)
+                _LOGGER.warning(
+                    "The memory of %s does not hold %d images at a time: %d are computed together",
+                    self._backbone.device,
+                    size,
+                    self._most,
+                )
+                if self._backbone.device.type == "cuda":
+                    torch.cuda.empty_cache()
+            else:
+                return parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
 def _arrays(layers: tuple[Tensor, ...]) -> tuple[FloatArray, ...]:

@@ -25,7 +25,7 @@ _MOST_SLICES = 14
 _A_ROW = 7
 _MARGIN = 3
 _SHOWN = 0.99  # quantile at which the colour scale ends: few voxels must not darken the others
-_COLOURS = "cividis"
+ACCURACY_COLOURS = "cividis"
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,11 @@ class _Slices:
     @classmethod
     def of(cls, voxels: VoxelSpace) -> _Slices:
         """Slices spread evenly over the voxels."""
-        numbers = np.full(voxels.shape, -1, dtype=np.int64)
-        numbers[tuple(voxels.ijk.T)] = np.arange(len(voxels))
-        turned = apply_orientation(numbers, io_orientation(voxels.affine))  # type: ignore[no-untyped-call]
-        there = np.argwhere(turned >= 0)
-        ijk = np.empty_like(there)
-        ijk[turned[tuple(there.T)]] = there
-        low = np.maximum(ijk.min(axis=0) - _MARGIN, 0)
-        high = np.minimum(ijk.max(axis=0) + _MARGIN + 1, turned.shape)
-        ijk = ijk - low
+        ijk, shape = turned_grid(voxels)
         z = np.sort(ijk[:, 2])
         quantiles = (np.arange(_MOST_SLICES) + 0.5) / _MOST_SLICES
         chosen = np.unique(z[(quantiles * len(z)).astype(np.int64)])
-        millimetres = (voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3])[:, 2]
-        heights = np.array([float(millimetres[ijk[:, 2] == at].mean()) for at in chosen])
-        size = high - low
-        return cls(ijk, (int(size[0]), int(size[1]), int(size[2])), chosen, heights)
+        return cls(ijk, shape, chosen, millimetres_of(voxels, ijk, 2, chosen))
 
     @property
     def rows_and_columns(self) -> tuple[int, int]:
@@ -79,6 +68,31 @@ class _Slices:
         return picture
 
 
+def turned_grid(voxels: VoxelSpace) -> tuple[IntArray, tuple[int, int, int]]:
+    """Voxels (n_voxels, 3) on their grid turned to right, anterior, superior and cut to them; its shape."""
+    numbers = np.full(voxels.shape, -1, dtype=np.int64)
+    numbers[tuple(voxels.ijk.T)] = np.arange(len(voxels))
+    turned = apply_orientation(numbers, io_orientation(voxels.affine))  # type: ignore[no-untyped-call]
+    there = np.argwhere(turned >= 0)
+    ijk = np.empty_like(there)
+    ijk[turned[tuple(there.T)]] = there
+    low = np.maximum(ijk.min(axis=0) - _MARGIN, 0)
+    high = np.minimum(ijk.max(axis=0) + _MARGIN + 1, turned.shape)
+    size = high - low
+    return ijk - low, (int(size[0]), int(size[1]), int(size[2]))
+
+
+def millimetres_of(voxels: VoxelSpace, ijk: IntArray, axis: int, slices: IntArray) -> NDArray[np.float64]:
+    """(n_slices,) where slices across an axis of ``turned_grid`` lie, mean of their voxels."""
+    millimetres = (voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3])[:, axis]
+    return np.array([float(millimetres[ijk[:, axis] == at].mean()) for at in slices])
+
+
+def accuracy_limit(maps: EncoderMaps) -> float:
+    """Where the colour scale of accuracy ends."""
+    return max(float(np.quantile(maps.r[np.isfinite(maps.r)], _SHOWN)), 0.05)
+
+
 def map_figures(maps: EncoderMaps) -> tuple[Figure, ...]:
     """Mosaics of accuracy and of layers; none where no voxel has an accuracy.
 
@@ -90,7 +104,7 @@ def map_figures(maps: EncoderMaps) -> tuple[Figure, ...]:
     if not known.any():
         return ()
     slices = _Slices.of(maps.voxels)
-    limit = max(float(np.quantile(maps.r[known], _SHOWN)), 0.05)
+    limit = accuracy_limit(maps)
     return (
         Figure(
             "accuracymap", _draw_accuracy(maps, slices, limit), _accuracy_caption(maps, limit), _alt(maps)
@@ -102,7 +116,7 @@ def map_figures(maps: EncoderMaps) -> tuple[Figure, ...]:
 @drawn
 def _draw_accuracy(maps: EncoderMaps, slices: _Slices, limit: float) -> str:
     drawing = canvas(_height(slices))
-    colours = mpl.colormaps[_COLOURS].with_extremes(under=COLOURS["muted"])
+    colours = mpl.colormaps[ACCURACY_COLOURS].with_extremes(under=COLOURS["muted"])
     scale = Normalize(0, limit)
     panels = _mosaic(drawing, slices)
     for number, axes in enumerate(panels):

@@ -31,6 +31,7 @@ from .provenance import (
     software_table,
 )
 from .reliability_figure import reliability_figure
+from .slice_browser import slice_browser
 from .tables import accounting_tables, layer_table, other_encoding_table, reliability_table
 from .uncertainty import uncertainty_table, uncertainty_words, variances_of
 from .uncertainty_figure import uncertainty_figure
@@ -91,6 +92,7 @@ def participant_page(
         accounting_tables=accounting_tables(results.accounting),
         layer_figure=by_layer,
         map_figures=mosaics,
+        slice_browser=None if encoder is None or not mosaics else slice_browser(encoder),
         example_figure=shown,
         encoding_tables=[t for t in (*layer_tables, other_encoding_table(encoding)) if t is not None],
         control_words=control_words(controls, summary) if controls else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from ..encoding.fit import N_VOXELS_BATCH
 from ..encoding.selection import BANDED, ROI, STACKING, VOXEL
 from ..encoding.weights import MIN_VOXELS_FOR_BASIS
 from ..errors import MemoryExceededError
+from .cgroups import ControlGroups
 from .streaming import stays_in_memory
 
 _MEMINFO = Path("/proc/meminfo")
-_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_USED = Path("/sys/fs/cgroup/memory.current")
+_GROUPS = ControlGroups()
 _ARRAYS_A_BATCH = 8
 # Arrays of a kernel's size, float64: to solve, and to find a basis that stores many voxels' weights.
 _KERNELS = 4
@@ -22,13 +23,16 @@ _BASIS_KERNELS = 7
 _GB = 1e9
 
 
-def available_bytes(meminfo: Path = _MEMINFO, limit: Path = _LIMIT, used: Path = _USED) -> int | None:
-    """What the machine and the cgroup leave to this process; None where neither says."""
+def available_bytes(meminfo: Path = _MEMINFO, groups: ControlGroups = _GROUPS) -> int | None:
+    """What machine, cgroup and the limit of the address space leave to this process; None where none says."""
     left = []
     if meminfo.is_file():
         left.append(_stated_bytes(meminfo, "MemAvailable"))
-    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
-        left.append(int(text) - int(used.read_text()))
+    if (of_groups := groups.memory_left()) is not None:
+        left.append(of_groups)
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        left.append(max(0, address_space - held_bytes(field="VmSize")))
     return min(left) if left else None
 
 
@@ -46,9 +50,9 @@ def array_budget(config: RunConfig) -> int | None:
     return 0 if config.low_mem else memory_budget(config)
 
 
-def held_bytes(status: Path = Path("/proc/self/status")) -> int:
-    """Resident memory of this process; 0 where the system does not say."""
-    return _stated_bytes(status, "VmRSS") if status.is_file() else 0
+def held_bytes(status: Path = Path("/proc/self/status"), field: str = "VmRSS") -> int:
+    """Resident memory of this process, or another of the kernel's fields; 0 where the system does not say."""
+    return _stated_bytes(status, field) if status.is_file() else 0
 
 
 def _stated_bytes(path: Path, field: str) -> int:

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from ..config import RunConfig
 from ..errors import UsageError
 from ..structures import Json
+from .cgroups import ControlGroups
 
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_GROUPS = ControlGroups()
 _PACKAGES = (
     "bidsapp_synthfmri",
     "torch",
@@ -32,13 +33,11 @@ _PACKAGES = (
 )
 
 
-def allowed_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
-    """CPUs that affinity and the cgroup's quota allow, at least 1."""
+def allowed_cpus(groups: ControlGroups = _GROUPS) -> int:
+    """CPUs that affinity and the control groups' quotas allow, at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not quota_file.is_file():
-        return affinity
-    quota, period = quota_file.read_text().split()
-    return affinity if quota == "max" else max(1, min(affinity, int(quota) // int(period)))
+    quota = groups.cpus()
+    return affinity if quota is None else max(1, min(affinity, int(quota)))
 
 
 @contextmanager

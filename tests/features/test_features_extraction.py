@@ -135,3 +135,40 @@ def test_real_weights_see_what_is_in_the_picture(real_weights: Path) -> None:
     best = {categories[index] for index in logits[0].argsort()[-5:]}
     # A Chinese temple: of 1000 categories, three of the best five are buildings of that kind.
     assert len(best & {"stupa", "dome", "palace", "bell cote", "monastery"}) >= 3
+
+
+class Cramped:
+    """A backbone on a device that holds few pictures' activations."""
+
+    def __init__(self, backbone: Backbone, most: int) -> None:
+        self._backbone, self._most = backbone, most
+        self.device, self.preprocessing = backbone.device, backbone.preprocessing
+        self.sizes: list[int] = []
+
+    def activations(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        self.sizes.append(len(pixels))
+        if len(pixels) > self._most:
+            raise torch.OutOfMemoryError("no memory")
+        return self._backbone.activations(pixels)
+
+
+def test_where_the_devices_memory_runs_out_smaller_batches_give_the_same(
+    draw: Callable[[int], Image.Image], caplog: pytest.LogCaptureFixture
+) -> None:
+    backbone = load_backbone("squeezenet1_1", "random", ("features.3", "features.12"), 3, CPU)
+    images = [draw(seed) for seed in range(7)]
+    cramped = Cramped(backbone, 2)
+    with caplog.at_level("WARNING"):
+        found = stacked(cramped, images, batch_size=5)
+    for ours, plain in zip(found, stacked(backbone, images, batch_size=5), strict=True):
+        # Another batch size is another order of float32 sums.
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4)
+    # Found out once, and kept to for the second batch.
+    assert cramped.sizes == [5, 3, 2, 2, 1, 2]
+    assert ["2 are computed together" in message for message in caplog.messages] == [False, True]
+
+
+def test_a_device_that_does_not_hold_one_picture_is_an_error(draw: Callable[[int], Image.Image]) -> None:
+    backbone = load_backbone("squeezenet1_1", "random", ("features.3",), 3, CPU)
+    with pytest.raises(torch.OutOfMemoryError):
+        stacked(Cramped(backbone, 0), [draw(0), draw(1)])

@@ -6,10 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from bidsapp_synthfmri.derivatives.results import GroupResults, ParticipantResults, ReliabilityMaps
+from bidsapp_synthfmri.derivatives.results import (
+    EncoderMaps,
+    GroupResults,
+    ParticipantResults,
+    ReliabilityMaps,
+)
 from bidsapp_synthfmri.reports.failure import failure_page
 from bidsapp_synthfmri.reports.group import group_page
 from bidsapp_synthfmri.reports.page import Page
@@ -35,8 +41,10 @@ def pages(
 ) -> dict[str, Page]:
     summary = participant_with_control.summary | {"elapsed": ELAPSED}
     results = replace(participant_with_control, summary=summary)
+    maps = maps_of({"PPA": 331, "LOC": 342})
+    layers = np.arange(len(maps.r)) % 2
     return {
-        "participant": participant_page(results, maps_of({"PPA": 331, "LOC": 342})),
+        "participant": participant_page(results, maps, EncoderMaps(maps.voxels, maps.r, layers, ("a", "b"))),
         "without repeats": participant_page(participant_without_repeats),
         "group": group_page(group_results),
         "skipped": group_page(group_skipped),

@@ -1,21 +1,39 @@
 """Memory is refused with numbers before it is taken."""
 
+import subprocess
+import sys
+
 import pytest
 
 from bidsapp_synthfmri.errors import MemoryExceededError
+from bidsapp_synthfmri.workflow.cgroups import ControlGroups
 from bidsapp_synthfmri.workflow.memory import available_bytes, fit_bytes, require_memory
 
 
 def test_the_tighter_of_machine_and_cgroup_counts(tmp_path):
-    meminfo, limit, used = tmp_path / "meminfo", tmp_path / "max", tmp_path / "current"
+    meminfo, groups = tmp_path / "meminfo", ControlGroups(tmp_path / "groups", tmp_path / "membership")
     meminfo.write_text("MemTotal: 32000 kB\nMemAvailable:   8000 kB\n")
-    assert available_bytes(meminfo, limit, used) == 8000 * 1024
-    limit.write_text("5000000\n")
-    used.write_text("1000000\n")
-    assert available_bytes(meminfo, limit, used) == 4_000_000
-    limit.write_text("max\n")
-    assert available_bytes(meminfo, limit, used) == 8000 * 1024
-    assert available_bytes(tmp_path / "none", tmp_path / "none", tmp_path / "none") is None
+    assert available_bytes(meminfo, groups) == 8000 * 1024
+    groups.root.mkdir()
+    (groups.root / "memory.max").write_text("5000000\n")
+    (groups.root / "memory.current").write_text("1000000\n")
+    assert available_bytes(meminfo, groups) == 4_000_000
+    (groups.root / "memory.max").write_text("max\n")
+    assert available_bytes(meminfo, groups) == 8000 * 1024
+    assert available_bytes(tmp_path / "none", ControlGroups(tmp_path / "none", tmp_path / "none")) is None
+
+
+def test_the_limit_of_the_address_space_counts():
+    """In a process of its own: the limit cannot be taken back."""
+    limited = """
+import resource
+from bidsapp_synthfmri.workflow.memory import available_bytes, held_bytes
+held = held_bytes(field="VmSize")
+resource.setrlimit(resource.RLIMIT_AS, (held + 10**8, resource.RLIM_INFINITY))
+print(available_bytes())
+"""
+    said = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, check=True).stdout
+    assert 0 < int(said) <= 10**8
 
 
 def test_bold5000_fits_and_a_whole_brain_does_not_fit_a_laptop():

@@ -8,6 +8,7 @@ import torch
 
 from bidsapp_synthfmri.config import RunConfig
 from bidsapp_synthfmri.errors import UsageError
+from bidsapp_synthfmri.workflow.cgroups import ControlGroups
 from bidsapp_synthfmri.workflow.runtime import (
     allowed_cpus,
     choose_device,
@@ -19,11 +20,11 @@ from bidsapp_synthfmri.workflow.runtime import (
 
 @pytest.mark.parametrize(("text", "limit"), [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1)])
 def test_cpus_follow_the_cgroups_quota(tmp_path, text, limit):
-    quota = tmp_path / "cpu.max"
-    quota.write_text(text + "\n")
+    (tmp_path / "cpu.max").write_text(text + "\n")
     affinity = len(os.sched_getaffinity(0))
-    assert allowed_cpus(quota) == (affinity if limit is None else min(affinity, limit))
-    assert allowed_cpus(tmp_path / "absent") == affinity
+    groups = ControlGroups(tmp_path, tmp_path / "absent")
+    assert allowed_cpus(groups) == (affinity if limit is None else min(affinity, limit))
+    assert allowed_cpus(ControlGroups(tmp_path / "absent", tmp_path / "absent")) == affinity
 
 
 def test_threads_are_pinned_and_given_back():
