@@ -33,7 +33,7 @@ descriptor: $(INSTALLED)
 pytest: $(INSTALLED)
 	$(BIN)/python tools/pytest_halves.py
 
-# What takes minutes each: dozens of kills, whole corpora, clusters.
+# What takes minutes each: dozens of kills, whole corpora, clusters, containers.
 test-long: $(INSTALLED)
 	$(BIN)/pytest -m long
 

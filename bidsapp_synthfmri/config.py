@@ -249,8 +249,8 @@ class RunConfig:
     def science(self) -> dict[str, Any]:
         """The options that change results, as plain values.
 
-        Image sets go by name, precomputed responses, filters and files of labels by ``content_identity``: it
-        does not matter where they lie.
+        Image sets go by name, precomputed responses, filters, files of weights and of labels by
+        ``content_identity``: it does not matter where they lie.
         """
         left_out = _NOT_SCIENCE
         if self.level == "participant":
@@ -258,6 +258,8 @@ class RunConfig:
         values = {key: value for key, value in self.to_dict().items() if key not in left_out}
         if self.precomputed is not None:
             values["responses"] = content_identity(self.precomputed)
+        if self.weights not in WEIGHTS_BY_NAME:
+            values["weights"] = content_identity(Path(self.weights))
         for key in {"labels", "coco_annotations", "bids_filter_file"} & set(values):
             values[key] = content_identity(Path(values[key]))
         return {**values, "images": [name for name, _ in self.images]}

@@ -71,6 +71,17 @@ def test_the_hash_is_of_what_changes_results():
     assert here.content_hash() == there.content_hash()
 
 
+def test_a_file_of_weights_is_hashed_by_content_wherever_it_lies(tmp_path):
+    def hash_of(folder, content):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        file = tmp_path / folder / "alexnet.pth"
+        file.write_bytes(content)
+        return RunConfig(**BASE, weights=str(file)).content_hash()
+
+    assert hash_of("here", b"weights") == hash_of("there", b"weights")
+    assert hash_of("here", b"weights") != hash_of("there", b"others!")
+
+
 def test_labels_are_hashed_by_content_where_categories_are_left_out_of_encoders(tmp_path):
     here, there, other = (tmp_path / folder / "labels.tsv" for folder in ("a", "b", "c"))
     for path, text in ((here, "stimulus\tlabel"), (there, "stimulus\tlabel"), (other, "stimulus\tkind")):

@@ -15,12 +15,11 @@ import click
 
 from bidsapp_synthfmri import __version__
 from bidsapp_synthfmri.cli.main import run
+from bidsapp_synthfmri.cli.paths import WrittenPath
 
 _NAME = "synthfmri"
 _AUTHOR = "synthfmri maintainers"
 _SCHEMA = "0.5"
-# Folders that the run makes: Boutiques takes a File for one that must be there.
-_MADE = frozenset({"output_dir", "work_dir"})
 _LEVEL = "analysis_level"
 _IDENTIFIERS = {"level": _LEVEL}
 
@@ -116,8 +115,9 @@ def _type(parameter: click.Parameter) -> str:
         return "Flag"
     if isinstance(parameter.type, click.types.IntParamType | click.types.FloatParamType):
         return "Number"
-    is_path = isinstance(parameter.type, click.Path)
-    return "File" if is_path and parameter.name not in _MADE else "String"
+    # Boutiques takes a File for one that must be there.
+    is_path = isinstance(parameter.type, click.Path) and not isinstance(parameter.type, WrittenPath)
+    return "File" if is_path else "String"
 
 
 def text() -> str:

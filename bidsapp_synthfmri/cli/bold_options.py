@@ -13,6 +13,7 @@ import click
 from ..errors import InputMissingError, UsageError
 from ..synthesis_config import DEFAULT_SET, NOISE_KINDS
 from .options import Decorated, applied
+from .paths import NameOrPath
 
 if TYPE_CHECKING:
     from ..workflow.bold_options import BoldConfig
@@ -42,6 +43,7 @@ def bold_options(function: Decorated) -> Decorated:
         click.option(
             "--design",
             multiple=True,
+            type=NameOrPath(_GENERATED),
             metavar="{slow,rapid,EVENTS.tsv}",
             help="With --bold: a trial every 10 s, or every 4 s with jitter and blanks; or an events file a"
             " run, the option repeated, or a folder of them.  [default: slow]",

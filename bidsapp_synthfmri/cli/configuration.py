@@ -11,10 +11,10 @@ from typing import Any
 
 from ..config import DEFAULT_CONFOUNDS, RunConfig, config_values
 from ..errors import InputMissingError, UsageError
+from .paths import is_table
 
 _ARGUMENTS = ("bids_dir", "output_dir", "level")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(i?)b?", re.IGNORECASE)
-_PATH_LIKE = re.compile(r"[^:]*[./\\\\]")
 
 
 def run_config(given: Collection[str], **options: Any) -> RunConfig:
@@ -32,7 +32,7 @@ def run_config(given: Collection[str], **options: Any) -> RunConfig:
     InputMissingError : the configuration file is not there
     """
     file = options.pop("config_file")
-    stored = {} if file is None else config_values(_text(file), f"--config-file {file}")
+    stored = {} if file is None else stored_values(file)
     values = _values(options)
     own = {*given, "label_set"} if "labels" in given else set(given)  # one option, two fields
     kept = {name: value for name, value in values.items() if name in own or name not in stored}
@@ -44,6 +44,17 @@ def run_config(given: Collection[str], **options: Any) -> RunConfig:
                 "Give BIDS_DIR OUTPUT_DIR and participant or group, or a --config-file that has them",
             )
     return RunConfig(**merged)
+
+
+def stored_values(file: Path) -> dict[str, Any]:
+    """Options of a configuration file, by ``RunConfig``'s names.
+
+    Raises
+    ------
+    InputMissingError : it is not there
+    UsageError : it cannot be read, or what ``config_values`` refuses
+    """
+    return config_values(_text(file), f"--config-file {file}")
 
 
 def _text(path: Path) -> str:
@@ -103,7 +114,7 @@ def _label_set_and_file(values: Sequence[str]) -> tuple[str | None, Path | None]
 
     A word that is a file's path, or has a dot or a slash before any colon, is the table.
     """
-    files = [word for word in values if Path(word).is_file() or _PATH_LIKE.match(word)]
+    files = [word for word in values if is_table(word)]
     names = [word for word in values if word not in files]
     if len(names) > 1 or len(files) > 1:
         raise UsageError(

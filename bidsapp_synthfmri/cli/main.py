@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..config import LEVELS
+from ..config import LEVELS, WEIGHTS_BY_NAME
 from ..errors import SynthfmriError
 from .bold_options import bold_options, take_bold_config
 from .configuration import run_config
@@ -26,6 +26,7 @@ from .options import (
     response_options,
     selection_options,
 )
+from .paths import NameOrPath, WrittenPath
 from .synthesis_options import (
     image_arguments,
     image_options,
@@ -36,6 +37,7 @@ from .synthesis_options import (
 )
 
 _FOLDER = click.Path(path_type=Path)
+_MADE = WrittenPath(path_type=Path)
 
 
 def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> None:
@@ -50,7 +52,7 @@ def _guarded(function: Callable[..., int], *arguments: Any, **options: Any) -> N
 
 @click.command(cls=ListCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bids_dir", type=_FOLDER, required=False)
-@click.argument("output_dir", type=_FOLDER, required=False)
+@click.argument("output_dir", type=_MADE, required=False)
 @click.argument("level", metavar="{participant,group}", type=click.Choice(LEVELS), required=False)
 @selection_options
 @folder_options
@@ -79,8 +81,14 @@ def run(**options: Any) -> None:
 
 
 @click.command()
-@click.argument("directory", type=_FOLDER)
-@click.option("--weights", default="imagenet", show_default=True, metavar="{imagenet,random,FILE}")
+@click.argument("directory", type=_MADE)
+@click.option(
+    "--weights",
+    type=NameOrPath(WEIGHTS_BY_NAME),
+    default="imagenet",
+    show_default=True,
+    metavar="{imagenet,random,FILE}",
+)
 @random_seed
 @compute_options
 @click.option("--overwrite", is_flag=True, help="Replace a demo that is there already.")
@@ -96,7 +104,7 @@ def demo(**options: Any) -> None:
 
 
 @click.command()
-@click.argument("directory", type=_FOLDER)
+@click.argument("directory", type=_MADE)
 @click.option("--participants", type=int, default=2, show_default=True, help="How many participants.")
 @click.option("--sessions", type=int, help="Sessions a participant.")
 @click.option("--runs", type=int, help="Runs a session.")

@@ -14,11 +14,14 @@ from ..config import (
     JOINT_MODELS,
     LAYER_SELECTIONS,
     PENALTY_SEARCHES,
+    WEIGHTS_BY_NAME,
 )
 from .lists import ListOption
+from .paths import LabelsWord, NamedPath, NameOrPath, WrittenPath
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path)
+_MADE = WrittenPath(path_type=Path)
 
 
 def applied(function: Decorated, options: Sequence[Callable[[Any], Any]], title: str = "") -> Decorated:
@@ -132,6 +135,7 @@ def folder_options(function: Decorated) -> Decorated:
                 "--derivatives",
                 cls=ListOption,
                 multiple=True,
+                type=NamedPath(),
                 metavar="NAME=PATH...",
                 help="Preprocessed data and ROI masks. Default: every folder of BIDS_DIR/derivatives.",
             ),
@@ -142,12 +146,16 @@ def folder_options(function: Decorated) -> Decorated:
                 "--images",
                 cls=ListOption,
                 multiple=True,
+                type=NamedPath(),
                 metavar="NAME=PATH...",
                 help="Extra pictures to synthesise responses to: a folder, its subfolders being categories, "
                 "a TSV, a tar archive, a .npy or an HDF5 file.",
             ),
             click.option(
-                "-w", "--work-dir", type=_FOLDER, help="Work directory. Default: OUTPUT_DIR/../work."
+                "-w",
+                "--work-dir",
+                type=_MADE,
+                help="Work directory. Default: OUTPUT_DIR/../work.",
             ),
         ],
         "Folders",
@@ -161,6 +169,7 @@ def response_options(function: Decorated) -> Decorated:
         [
             click.option(
                 "--responses",
+                type=NameOrPath(ESTIMATORS),
                 default=ESTIMATORS[-1],
                 show_default=True,
                 metavar=f"{{{','.join(ESTIMATORS)},PATH}}",
@@ -208,6 +217,7 @@ def network_options(function: Decorated) -> Decorated:
             ),
             click.option(
                 "--weights",
+                type=NameOrPath(WEIGHTS_BY_NAME),
                 default="imagenet",
                 show_default=True,
                 metavar="{imagenet,random,FILE}",
@@ -301,6 +311,7 @@ def decoding_options(function: Decorated) -> Decorated:
                 "--labels",
                 cls=ListOption,
                 multiple=True,
+                type=LabelsWord(),
                 metavar="{NAME,FILE}...",
                 help="What to decode: a label set (source, superordinate, scene, setting, column:NAME ...), "
                 "a TSV with columns stimulus and label, or labels:COLUMN and a TSV. The participant level "

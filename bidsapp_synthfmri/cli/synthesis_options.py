@@ -12,6 +12,7 @@ import click
 from ..synthesis_config import DEFAULT_SET, DEFAULT_TOP, NOISE_KINDS, RankConfig, SynthesisConfig
 from .machine_options import compute_options, random_seed
 from .options import Decorated, applied
+from .paths import WrittenPath
 
 _PATH = click.Path(path_type=Path)
 
@@ -23,7 +24,7 @@ def image_arguments(function: Decorated) -> Decorated:
         [
             click.argument("encoder", type=_PATH),
             click.argument("source", metavar="IMAGES", type=_PATH),
-            click.argument("output_dir", metavar="OUT", type=_PATH),
+            click.argument("output_dir", metavar="OUT", type=WrittenPath(path_type=Path)),
         ],
     )
 

@@ -37,7 +37,7 @@ def test_the_package_s_version_is_everywhere(root: Path, citation: dict[str, Any
     metadata = configparser.ConfigParser()
     metadata.read(root / "setup.cfg")
     assert metadata["metadata"]["version"] == "attr: bidsapp_synthfmri.__version__"
-    image = re.search(r'^ARG TAG="synthfmri:([^"]+)"$', (root / "Dockerfile").read_text(), flags=re.MULTILINE)
+    image = re.search(r'^ARG VERSION="([^"]+)"$', (root / "Dockerfile").read_text(), flags=re.MULTILINE)
     assert image is not None
     descriptor = json.loads((root / "boutiques" / "synthfmri.json").read_text())
     assert {image[1], citation["version"], descriptor["tool-version"]} == {__version__}
