@@ -149,7 +149,7 @@ class SharedByWorkers:
 
     @property
     def spare(self) -> bool:
-        """Whether a worker has nothing to do; where all have participants of their own, parts gain nothing."""
+        """Whether a worker has nothing to do; where all have a participant each, parts gain nothing."""
         return any(not keys for keys in get_client().processing().values())
 
     def map(
