@@ -125,6 +125,31 @@ def test_synthesis_writes_what_the_weights_predict_in_memory_that_does_not_grow(
     assert agreement["peak_growth"] < 0.15
 
 
+@pytest.mark.long
+def test_two_workers_write_the_bytes_of_one():
+    agreement = line("scale")["agreement"]
+    assert agreement["same_bytes"]
+    assert agreement["compared"].startswith("53 files")
+
+
+def test_a_run_on_paper_takes_all_work_of_one_worker_and_the_longest_way_of_many():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import scale_costs
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    case = scale_costs.Case(participants=3, images=2000, voxels=9000)
+    costs = scale_costs.Costs(1e-2, 3e-9, 1e-11, 6e-11, 4e-10, 6e-10, 7e-11)
+    pictures, own = scale_costs.phases(case, costs)
+    work = sum(phase.n_units * phase.unit_s for phase in (*pictures, *3 * own))
+    longest = sum(phase.unit_s for phase in (*pictures, *own))
+    hours = [scale_costs.makespan(case, costs, n) for n in (1, 2, 4, 100_000)]
+    assert hours[0] == pytest.approx(work)
+    assert hours[3] == pytest.approx(longest)
+    assert work / 2 <= hours[1] < hours[0]
+    assert work / 4 <= hours[2] < hours[1]
+
+
 @pytest.mark.skipif(not TREE.exists(), reason="the list of BOLD5000's file names is not at hand")
 def test_index_finds_every_run():
     printed = line("index")

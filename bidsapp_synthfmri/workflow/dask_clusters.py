@@ -74,7 +74,7 @@ def slurm_cluster(config: RunConfig) -> Any:
         from dask_jobqueue import SLURMCluster
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--cluster slurm: {error.name} is not installed", "pip install 'bidsapp_synthfmri[scale]'"
+            f"--cluster slurm: {error.name} is not installed", "Run pip install 'bidsapp_synthfmri[scale]'"
         ) from error
     settings = {f"DASK_{key.replace('.', '__').upper()}": value for key, value in _SETTINGS.items()}
     exported = {**_environment(config), **settings}

@@ -40,9 +40,8 @@ def opened_dask(config: RunConfig) -> Iterator[DaskExecutor]:
     ------
     UsageError : see ``dask_clusters.opened_client`` and ``require_suitable``
     """
-    config.work_folder.mkdir(parents=True, exist_ok=True)
-    scratch = config.work_folder.absolute() / _UNITS / uuid4().hex
-    with opened_client(config) as client:
+    # Removed when no worker of a cluster made here can write to it any more.
+    with _scratch(config.work_folder.absolute() / _UNITS) as scratch, opened_client(config) as client:
         LOGGER.info("waiting for Dask workers of %s", client.scheduler.address)
         # A queue may give one job today and the others tomorrow.
         client.wait_for_workers(config.n_workers or 1 if config.cluster == "local" else 1)
@@ -51,11 +50,17 @@ def opened_dask(config: RunConfig) -> Iterator[DaskExecutor]:
         client.register_plugin(Place(config.n_cpus, str(Path.cwd())))
         client.forward_logging(LOGGER.name, logging.DEBUG)
         LOGGER.info("%d Dask workers", len(workers))
-        scratch.mkdir(parents=True)
-        try:
-            yield DaskExecutor(client, config.n_cpus, scratch)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        yield DaskExecutor(client, config.n_cpus, scratch)
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    folder = parent / uuid4().hex
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Place(WorkerPlugin):  # type: ignore[misc]
@@ -149,7 +154,7 @@ class SharedByWorkers:
 
     @property
     def spare(self) -> bool:
-        """Whether a worker has nothing to do; where all have participants of their own, parts gain none."""
+        """Whether a worker has nothing to do; where all have a participant each, parts gain nothing."""
         return any(not keys for keys in get_client().processing().values())
 
     def map(

@@ -133,7 +133,7 @@ def opened_executor(config: RunConfig) -> Iterator[Executor]:
         from .dask_executor import opened_dask
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--executor dask: {error.name} is not installed", "pip install 'bidsapp_synthfmri[scale]'"
+            f"--executor dask: {error.name} is not installed", "Run pip install 'bidsapp_synthfmri[scale]'"
         ) from error
     with opened_dask(config) as executor:
         yield executor
