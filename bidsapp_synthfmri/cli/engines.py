@@ -52,7 +52,7 @@ def podman(call: Call) -> list[str]:
 
 def apptainer(call: Call) -> list[str]:
     """apptainer's arguments; it runs as the one who calls, with a read-only root, as it is."""
-    confined = ["--cleanenv", "--no-home", "--no-mount", "cwd", "--pwd", "/tmp"]
+    confined = ["--cleanenv", "--no-home", "--no-mount", "cwd", "--pwd", "/tmp"]  # nosec B108 - of the container
     offline = [] if call.network else ["--net", "--network", "none"]
     gpu = ["--nv"] if call.gpu else []
     return ["exec", *confined, *offline, *gpu, *_mount_words(call.mounts), call.image, _PROGRAM, *call.words]
@@ -70,7 +70,7 @@ def _confined(call: Call) -> list[str]:
     offline = [] if call.network else ["--network", "none"]
     user = ["--user", f"{os.getuid()}:{os.getgid()}"]
     # What is compiled at run time is written to /tmp and executed there.
-    root = ["--read-only", "--tmpfs", "/tmp:rw,exec,mode=1777"]
+    root = ["--read-only", "--tmpfs", "/tmp:rw,exec,mode=1777"]  # nosec B108 - of the container
     return [*user, *root, *offline, *_mount_words(call.mounts)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
 from ..atomic import replacing
 from ..encoding import Folds
@@ -72,7 +73,7 @@ def make_kernel(unit: KernelUnit) -> bool:
         features = map_values(unit.entry)
     except FileNotFoundError:
         return False
-    kernel = linear_kernel(features, np.load(unit.rows), torch.device(unit.device))
+    kernel = linear_kernel(features, _load(unit.rows), torch.device(unit.device))
     _save(unit.result, kernel.float().cpu().numpy())
     return True
 
@@ -95,7 +96,7 @@ def shared_kernels(
     ]
     for number, is_made in enumerate(executor.map(make_kernel, units)):
         if is_made:
-            kernels[number] = np.load(units[number].result, mmap_mode="r")
+            kernels[number] = _load(units[number].result)
             units[number].result.unlink()
         else:
             kernel = linear_kernel(layers[number].values, rows, device)
@@ -140,8 +141,7 @@ def make_ridge(unit: RidgeUnit) -> None:
     solver, rows = _solver(unit.folder, unit.layers, unit.penalties, unit.layer, unit.turn)
     scores = training.block_scores(solver, rows, training.voxel_blocks()[unit.block])
     kept = _ARRAYS if unit.predictions else ("r2",)
-    with replacing(unit.result) as stream:
-        np.savez(stream, **{name: getattr(scores, name) for name in kept})
+    _save_all(unit.result, {name: getattr(scores, name) for name in kept})
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,7 @@ def make_diagonals(unit: DiagonalUnit) -> float:
     everything = np.arange(len(training.values))
     decomposition = training.decomposed(training.kernel(unit.layer), everything)
     found = Diagonals.of(decomposition, np.array(unit.alphas))
-    with replacing(unit.result) as stream:
-        np.savez(stream, penalties=found.penalties, values=found.values)
+    _save_all(unit.result, {"penalties": found.penalties, "values": found.values})
     return decomposition.scale
 
 
@@ -219,8 +218,8 @@ class SharedRidges:
         scales = tuple(self._executor.map(make_diagonals, units))
         found = []
         for unit in units:
-            with np.load(unit.result) as stored:
-                found.append(Diagonals(stored["penalties"], stored["values"]))
+            stored = _load_all(unit.result)
+            found.append(Diagonals(stored["penalties"], stored["values"]))
         shutil.rmtree(self._folder)
         return tuple(found), scales
 
@@ -231,8 +230,7 @@ class SharedRidges:
             unit = next(self._done)
             if (unit.turn, unit.layer, unit.block) != (turn, layer, number):
                 raise ValueError("turns, layers and blocks were asked for in another order")
-            with np.load(unit.result) as stored:
-                arrays = dict(stored)
+            arrays = _load_all(unit.result)
             unit.result.unlink()
             nothing = np.empty(0, dtype=np.float32)
             yield BatchScores(voxels, *(arrays.get(name, nothing) for name in _ARRAYS))
@@ -253,9 +251,7 @@ class SharedRidges:
 
 @lru_cache(maxsize=1)
 def _training(folder: Path, layers: tuple[str, ...], penalties: PenaltySearch) -> TrainingSet:
-    kernels, values, index, labels = (
-        np.load(folder / name, mmap_mode="r") for name in (_KERNELS, _VALUES, _INDEX, _LABELS)
-    )
+    kernels, values, index, labels = (_load(folder / name) for name in (_KERNELS, _VALUES, _INDEX, _LABELS))
     return TrainingSet(layers, kernels, np.array(index), values, Folds(np.array(labels), ""), penalties)
 
 
@@ -286,3 +282,19 @@ def _new_folder(executor: Executor) -> Path:
 def _save(path: Path, array: NDArray[Any]) -> None:
     with replacing(path) as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+def _load(path: Path) -> NDArray[Any]:
+    """What ``_save`` wrote, mapped."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _save_all(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with replacing(path) as stream:
+        stream.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def _load_all(path: Path) -> dict[str, NDArray[Any]]:
+    """What ``_save_all`` wrote."""
+    return load(path.read_bytes())

@@ -76,7 +76,9 @@ def synthesise_set(encoder: Encoder, images: StimulusSet, config: RunConfig) -> 
         list(executor.map(predict_some, units))
         values = np.empty((len(images), len(encoder.voxels)), dtype=np.float32)
         for unit in units:
-            values[unit.first : unit.first + len(unit.images)] = np.load(unit.result, mmap_mode="r")
+            values[unit.first : unit.first + len(unit.images)] = np.load(
+                unit.result, mmap_mode="r", allow_pickle=False
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return synthesised(encoder, images, values)

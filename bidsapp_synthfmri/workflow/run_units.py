@@ -84,8 +84,8 @@ def runs_of(config: RunConfig, inputs: ParticipantInputs) -> Iterator[RunStream]
 def _mapped(folder: Path, run: RunFiles) -> tuple[FloatArray, FloatArray | None]:
     pool = _path(folder, run, "pool")
     return (
-        np.load(_path(folder, run, "bold"), mmap_mode="r"),
-        np.load(pool, mmap_mode="r") if pool.exists() else None,
+        np.load(_path(folder, run, "bold"), mmap_mode="r", allow_pickle=False),
+        np.load(pool, mmap_mode="r", allow_pickle=False) if pool.exists() else None,
     )
 
 
