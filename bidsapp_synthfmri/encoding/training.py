@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from .kernels import decompose, linear_kernel
 from .left_out import FoldSolver
 from .resolvents import Decomposition
 from .ridge import choose_alphas
+
+_LOGGER = logging.getLogger(__name__)
 
 Allocate = Callable[[tuple[int, ...]], FloatArray]
 # Told what is going on, how many parts of it are done, and of how many.
@@ -125,7 +128,31 @@ class TrainingSet:
         return tuple(slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size))
 
     def block_scores(self, solver: FoldSolver, rows: IntArray, voxels: slice) -> BatchScores:
-        """Ridge to some trials of one batch of voxels; ``solver`` is of these trials."""
+        """Ridge to some trials of one batch of voxels; ``solver`` is of these trials.
+
+        Where the device's memory does not hold the batch, its halves are fitted, which is logged.
+
+        Raises
+        ------
+        torch.OutOfMemoryError : the memory does not hold one voxel
+        """
+        try:
+            return self._scores(solver, rows, voxels)
+        except torch.OutOfMemoryError:
+            n_voxels = voxels.stop - voxels.start
+            if n_voxels == 1:
+                raise
+        device = self.penalties.device
+        _LOGGER.warning(
+            "The memory of %s does not hold %d voxels at a time: half of them are fitted", device, n_voxels
+        )
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        middle = voxels.start + n_voxels // 2
+        halves = (slice(voxels.start, middle), slice(middle, voxels.stop))
+        return _joined([self.block_scores(solver, rows, half) for half in halves])
+
+    def _scores(self, solver: FoldSolver, rows: IntArray, voxels: slice) -> BatchScores:
         values = torch.from_numpy(self.values[rows, voxels])
         found = choose_alphas(solver, values, self.penalties.search)
         return BatchScores(
@@ -137,6 +164,15 @@ class TrainingSet:
             out_of_fold=found.out_of_fold.float().cpu().numpy(),
             dual=(found.dual / solver.decomposition.scale).float().cpu().numpy(),
         )
+
+
+def _joined(parts: Sequence[BatchScores]) -> BatchScores:
+    """Neighbouring batches as one: voxels are the last axis of all arrays."""
+    arrays = [field.name for field in fields(BatchScores) if field.name != "voxels"]
+    return BatchScores(
+        slice(parts[0].voxels.start, parts[-1].voxels.stop),
+        **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in arrays},
+    )
 
 
 def layer_kernels(
