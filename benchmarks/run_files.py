@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from bidsapp_synthfmri.dataset.gzipped import open_stream
 from bidsapp_synthfmri.dataset.structures import RunFiles
-from bidsapp_synthfmri.dataset.volumes import read_mask
+from bidsapp_synthfmri.dataset.volumes import open_volume, read_volume
 from bidsapp_synthfmri.simulate.haemodynamics import trial_regressors
 from bidsapp_synthfmri.simulate.nifti import write_nifti
 from bidsapp_synthfmri.structures import BoolArray, VoxelSpace
@@ -135,7 +135,7 @@ def _rois(brain: BoolArray) -> BoolArray:
 
 def _real_rois(shape: tuple[int, ...]) -> BoolArray:
     folder = REAL / "derivatives" / "spm" / "sub-CSI1"
-    masks = [read_mask(path)[1] for path in sorted(folder.glob("*_mask-*.nii.gz"))]
+    masks = [read_volume(path, open_volume(path)) > 0 for path in sorted(folder.glob("*_mask-*.nii.gz"))]
     on_grid = [mask for mask in masks if mask.shape == shape]
     return np.any(on_grid, axis=0) if on_grid else np.zeros(shape, dtype=bool)
 

@@ -58,10 +58,10 @@ def run_group(config: RunConfig, executor: Executor = IN_PROCESS) -> None:
         pooled and written
     """
     with sole_writer(config.output_dir, None), heard_warnings() as warnings:
-        participants = chosen_participants(config)
+        participants, experiments = chosen_participants(config), experiments_of(config)
         depends_on = _depends_on(config, participants)
         if not _is_kept(config, depends_on):
-            _run_group(config, participants, depends_on, warnings, executor)
+            _run_group(config, participants, experiments, depends_on, warnings, executor)
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,14 @@ class _Decoded:
 
 
 def _run_group(
-    config: RunConfig, participants: Sequence[str], depends_on: str, warnings: list[str], executor: Executor
+    config: RunConfig,
+    participants: Sequence[str],
+    experiments: Sequence[Experiment],
+    depends_on: str,
+    warnings: list[str],
+    executor: Executor,
 ) -> None:
-    watch, experiments = Stopwatch("group"), experiments_of(config)
+    watch = Stopwatch("group")
     decoded = _decoded(config, participants, experiments, watch, executor)
     with watch.step("transfer between participants"):
         transfer = transfer_scores(decoded.transferred, config, experiments[0])
