@@ -1,4 +1,4 @@
-"""Write the container's locks: the version of every distribution that synthfmri, extra ``fast``, needs.
+"""Write the container's locks: the version of every distribution that synthfmri, extras ``fast`` and ``scale``, needs.
 
     python containers/lock.py
 
@@ -55,7 +55,7 @@ def lock_text(pins: Mapping[str, str], head: Iterable[str]) -> str:
 def _report() -> dict[str, Any]:
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     done = subprocess.run(
-        [*command, "--report", "-", f"{ROOT}[fast]"], stdout=subprocess.PIPE, text=True, check=True
+        [*command, "--report", "-", f"{ROOT}[fast,scale]"], stdout=subprocess.PIPE, text=True, check=True
     )
     content: dict[str, Any] = json.loads(done.stdout)
     return content

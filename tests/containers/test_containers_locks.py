@@ -29,10 +29,11 @@ def pins(root: Path, script: Callable[[str], ModuleType]) -> dict[str, dict[str,
 
 @pytest.fixture(scope="module")
 def direct(root: Path) -> list[Requirement]:
-    """What setup.cfg asks for, with the extra ``fast``."""
+    """What setup.cfg asks for, with the extras ``fast`` and ``scale``."""
     parser = configparser.ConfigParser()
     parser.read(root / "setup.cfg")
-    lines = parser["options"]["install_requires"] + parser["options.extras_require"]["fast"]
+    extras = parser["options.extras_require"]
+    lines = parser["options"]["install_requires"] + extras["fast"] + extras["scale"]
     return [Requirement(line) for line in lines.splitlines() if line.strip()]
 
 
