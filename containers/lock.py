@@ -1,4 +1,4 @@
-"""Write the container's locks: the version of every distribution that synthfmri, extras ``fast`` and ``scale``, needs.
+"""Write the container's locks: versions of all that synthfmri, extras ``fast`` and ``scale``, needs.
 
     python containers/lock.py
 
