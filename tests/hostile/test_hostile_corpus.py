@@ -21,7 +21,7 @@ from bidsapp_synthfmri.errors import InputMalformedError, SynthfmriError
 from bidsapp_synthfmri.workflow.inputs import ParticipantInputs, read_inputs
 
 # Of a summary: what tells when, where and how long.
-_OF_THE_RUN = ("command", "seconds", "started", "finished", "elapsed", "timing", "memory")
+_OF_THE_RUN = ("command", "seconds", "started", "finished", "elapsed", "timing", "memory", "warnings")
 _COMPARED = ("onset", "duration", "stimulus", "session", "run")
 # The whole app runs over some of all kinds; over all where there is time.
 _SAMPLE = REFUSED[::14]
@@ -177,7 +177,7 @@ def inputs_of(bids: Path, participant: str) -> ParticipantInputs:
 
 
 def results_of(output: Path, participant: str) -> dict[str, bytes]:
-    """Bytes of a participant's files; of the summary without what tells of the run."""
+    """Bytes of a participant's files; of summary and manifest without what tells of the run and its input."""
     found = {}
     for path in sorted((output / f"sub-{participant}").rglob("*")):
         if not path.is_file():
@@ -186,6 +186,9 @@ def results_of(output: Path, participant: str) -> dict[str, bytes]:
         if path.name.endswith("_summary.json"):
             facts = json.loads(content)
             content = json.dumps({k: v for k, v in facts.items() if k not in _OF_THE_RUN}).encode()
+        if path.name.endswith("_manifest.json"):
+            # The same files, made of input that has another size and time.
+            content = json.dumps(json.loads(content)["Files"]).encode()
         found[path.relative_to(output).as_posix()] = content
     assert found
     return found
