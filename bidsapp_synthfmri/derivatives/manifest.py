@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from ..json_objects import read_object
 from ..structures import Json
 from . import names
 from .names import OutputFile
+from .whole import sha256_of
 from .writer import Writer
 
 _REMEDY = "Give another OUT or --name, or remove the files of that set"
@@ -140,7 +140,4 @@ _SHARD_KEYS = ("Images", "Files", "Skipped")
 
 
 def _sha256(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path) if path.is_file() else None

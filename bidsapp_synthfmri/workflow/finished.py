@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..config import RunConfig
-from ..derivatives.found import crash_records, tasks_with
+from ..derivatives.found import tasks_with
 from ..derivatives.names import MANIFEST, PAGE, SUMMARY
 from ..derivatives.occupied import sole_writer
 from ..derivatives.reader import (
@@ -19,13 +19,12 @@ from ..derivatives.reader import (
 from ..derivatives.whole import is_whole
 from ..derivatives.writer import Writer
 from ..errors import InputMissingError, UsageError
-from ..reports import group_page
 from ..reports.methods_text import group_methods, participant_methods
 from ..structures import Json
 from .console import LOGGER
 from .fingerprint import fingerprint, of_inputs
 from .inputs import ParticipantInputs, read_inputs
-from .pages import write_page, write_participant_page
+from .pages import write_group_page, write_participant_page
 
 NEVER, CHANGED, ALWAYS = "never", "changed", "always"
 
@@ -118,8 +117,7 @@ def remake_pages(config: RunConfig) -> None:
     """
     if config.level == "group":
         with sole_writer(config.output_dir, None):
-            crashes = crash_records(config.output_dir)
-            write_page(Writer(config.output_dir), group_page(load_group(config.output_dir), crashes))
+            write_group_page(config.output_dir)
         LOGGER.info("group: page written again")
         return
     for participant in _finished(config):

@@ -10,16 +10,15 @@ from ..config import RunConfig
 from ..decoding.experiment_list import Experiment
 from ..decoding.transfer_pictures import TransferParticipant
 from ..derivatives.dataset import container_of, write_dataset_files
-from ..derivatives.found import crash_records, tasks_with
+from ..derivatives.found import tasks_with
 from ..derivatives.group import write_group
 from ..derivatives.names import GROUP_MANIFEST, GROUP_PAGE, MANIFEST, PAGE, SUMMARY, Place
 from ..derivatives.occupied import sole_writer
-from ..derivatives.reader import load_group, load_participant, participants_written
+from ..derivatives.reader import load_participant, participants_written
 from ..derivatives.results import ParticipantResults
 from ..derivatives.whole import is_whole, sha256_of
 from ..derivatives.writer import Writer
 from ..errors import InputMalformedError, InputMissingError, NothingMatchedError, ParticipantFailedError
-from ..reports import group_page
 from ..structures import Json
 from .comparisons import experiments_of
 from .console import LOGGER, Stopwatch, heard_warnings
@@ -36,7 +35,7 @@ from .finished import ALWAYS
 from .group_units import score_participants
 from .identification import ParticipantIdentification, identification_scores, identify_images
 from .label_choice import label_facts, label_notes, label_source
-from .pages import write_page
+from .pages import write_group_page
 from .runtime import software
 from .transfer import transfer_participant, transfer_scores
 
@@ -125,7 +124,7 @@ def _run_group(
             transfer=transfer.table,
             depends_on=None if decoded.unusable else depends_on,
         )
-        _write_page(config)
+        write_group_page(config.output_dir)
     LOGGER.info("group: done, see %s", config.output_dir / "group.html")
     if decoded.unusable:
         names = ", ".join(f"sub-{label}" for label in decoded.unusable)
@@ -182,13 +181,8 @@ def _is_kept(config: RunConfig, depends_on: str) -> bool:
         return False
     LOGGER.info("group: finished before, kept (--overwrite %s)", config.overwrite)
     if not GROUP_PAGE.path(config.output_dir, Place()).is_file():
-        _write_page(config)
+        write_group_page(config.output_dir)
     return True
-
-
-def _write_page(config: RunConfig) -> None:
-    page = group_page(load_group(config.output_dir), crash_records(config.output_dir))
-    write_page(Writer(config.output_dir), page)
 
 
 def _depends_on(config: RunConfig, participants: Sequence[str]) -> str:

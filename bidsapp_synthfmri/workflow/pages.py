@@ -11,13 +11,14 @@ from ..derivatives import names
 from ..derivatives.found import crash_records
 from ..derivatives.reader import (
     load_encoder_maps,
+    load_group,
     load_participant,
     load_reliability_maps,
     load_thumbnails,
 )
 from ..derivatives.writer import Writer
 from ..features.images import open_rgb
-from ..reports import Page, participant_page
+from ..reports import Page, group_page, participant_page
 from ..reports.examples import THUMBNAIL, examples_of
 from ..structures import StimulusSet
 
@@ -28,6 +29,11 @@ def write_page(writer: Writer, page: Page) -> None:
     for figure in page.figures:
         writer.text(names.figure(figure.name, group), figure.svg)
     writer.text(names.GROUP_PAGE if group else names.PAGE, page.html)
+
+
+def write_group_page(output_dir: Path) -> None:
+    """Make the group's page from its files."""
+    write_page(Writer(output_dir), group_page(load_group(output_dir), crash_records(output_dir)))
 
 
 def write_participant_page(
